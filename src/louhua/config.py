@@ -1,0 +1,273 @@
+"""The configuration: one TOML file, every key overridable by the environment, checked at start.
+
+``LOUHUA_SIP__LISTEN=0.0.0.0:5060`` overrides ``listen`` under ``[sip]``; lists and tables are given as JSON
+(``LOUHUA_SMSC='[{"name": "a", …}]'``). Unknown keys are errors, so that a typing mistake never passes silently.
+"""
+
+import ipaddress
+import os
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from louhua.durations import Duration
+
+Role = Literal["call", "alert", "web"]
+NumberSource = Literal["diversion", "history-info", "p-called-party-id", "to", "request-uri"]
+TreatmentName = Literal["release", "announce", "menu"]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; ``problems`` has a line for each mistake, with the way out."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _address(value: Any) -> Any:
+    """Check ``host:port``."""
+    host, colon, port = str(value).rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise ValueError(f"{value!r} is not an address; write it like 127.0.0.1:5060")
+    return value
+
+
+Address = Annotated[str, BeforeValidator(_address)]
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """``"127.0.0.1:5060"`` as ``("127.0.0.1", 5060)``."""
+    host, _, port = address.rpartition(":")
+    return host, int(port)
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are refused, values cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Node(Section):
+    """This machine."""
+
+    name: str = Field(default="louhua", pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    data: Path = Path("var")
+    roles: tuple[Role, ...] = ("call", "alert", "web")
+    drain_limit: Duration = timedelta(seconds=60)
+    """How long a stopping node lets live calls end."""
+
+
+class Service(Section):
+    """The service as its users know it."""
+
+    country: str = Field(default="CN", pattern=r"^[A-Z]{2}$")
+    language: Literal["zh-hans", "en"] = "zh-hans"
+    timezone: str = "Asia/Shanghai"
+    access_number: str = Field(default="06001", pattern=r"^[0-9]{3,20}$")
+    enquiry_number: str = Field(default="12599", pattern=r"^[0-9]{3,20}$")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is not a time zone; write it like Asia/Shanghai")
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The operator's time zone."""
+        return ZoneInfo(self.timezone)
+
+
+class Database(Section):
+    """PostgreSQL: ``embedded``, or a URL."""
+
+    url: str = Field(default="embedded", pattern=r"^(embedded|postgres(ql)?://.+)$")
+
+
+class Nats(Section):
+    """NATS: ``embedded``, or URLs separated by commas. ``replicas`` is 3 in a cluster."""
+
+    url: str = Field(default="embedded", pattern=r"^(embedded|(nats|tls)://.+)$")
+    replicas: int = Field(default=1, ge=1, le=5)
+
+
+class Trunk(Section):
+    """A SIP peer, or several alike, and how it behaves. The first trunk whose peers match a source is used."""
+
+    name: str
+    peers: tuple[str, ...] = Field(min_length=1)
+    called_from: tuple[NumberSource, ...] = (
+        "diversion", "history-info", "p-called-party-id", "to", "request-uri",
+    )  # fmt: skip
+    called_prefix: str = Field(default="", pattern=r"^[0-9]*$")
+    """Digits before the callee's number in the Request-URI or To (prefix + number)."""
+    latch: bool = False
+    diversion: Literal["first", "last"] = "first"
+    answer: Literal["connect", "early-media"] = "connect"
+    treatments: dict[Literal["unreachable", "no-answer", "busy", "unconditional", "deflection", "unknown"],
+                     TreatmentName] = Field(default_factory=dict)  # fmt: skip
+    """What callers get for each reason; what is not named keeps its default."""
+    release_code: int = Field(default=480, ge=400, le=699)
+    """Final response of the treatment ``release``."""
+
+    @field_validator("peers")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for peer in value:
+            try:
+                ipaddress.ip_network(peer)
+            except ValueError as error:
+                raise ValueError(f"{error}; write a network like 10.1.2.0/24 or an address") from None
+        return value
+
+
+class Sip(Section):
+    """SIP and RTP of this node."""
+
+    listen: Address = "127.0.0.1:5060"
+    media_address: str = "127.0.0.1"
+    media_ports: str = Field(default="20000-29999", pattern=r"^\d+-\d+$")
+    media_processes: int = Field(default=1, ge=1, le=64)
+    max_calls: int = Field(default=1500, ge=1)
+    """Calls at once; above it new ones are answered 503 with Retry-After."""
+    longest_call: Duration = timedelta(minutes=10)
+    trunks: tuple[Trunk, ...] = ()
+
+    @property
+    def port_range(self) -> tuple[int, int]:
+        """First and last RTP port."""
+        first, _, last = self.media_ports.partition("-")
+        return int(first), int(last)
+
+    @model_validator(mode="after")
+    def _ports_make_sense(self) -> Self:
+        first, last = self.port_range
+        if not 1024 <= first < last <= 65535:
+            raise ValueError(f"media_ports {self.media_ports!r}: write a range within 1024-65535")
+        names = [trunk.name for trunk in self.trunks]
+        if len(names) != len(set(names)):
+            raise ValueError("two trunks have the same name; give each its own")
+        return self
+
+
+class Smsc(Section):
+    """A short message centre and how we bind to it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    protocol: Literal["smpp"] = "smpp"
+    host: str
+    port: int = Field(ge=1, le=65535)
+    system_id: str = Field(max_length=15)
+    password: str = Field(default="", max_length=8, repr=False)
+    system_type: str = Field(default="", max_length=12)
+    bind: Literal["transceiver", "transmitter-receiver"] = "transceiver"
+    connections: int = Field(default=1, ge=1, le=32)
+    window: int = Field(default=100, ge=1, le=10000)
+    rate: float = Field(default=100, ge=0)
+    """Messages a second and connection; 0 is without limit."""
+    reachability: Literal["probe", "set_dpf", "none"] = "probe"
+    receipt_ids: Literal["as-is", "hex", "decimal"] = "as-is"
+    """How ids stand in receipts, where that differs from the submit response."""
+    tls: bool = False
+    enquire_link: Duration = timedelta(seconds=30)
+    response_timeout: Duration = timedelta(seconds=10)
+
+
+class Alerts(Section):
+    """When alerts are sent."""
+
+    quiet_time: Duration = timedelta(seconds=30)
+    watch_limit: Duration = timedelta(hours=72)
+    when_watch_ends: Literal["send", "drop"] = "send"
+    probe_hold_off: Duration = timedelta(seconds=100)
+    """From the call to the first probe: a phone out of cover is often back at once."""
+    enquiry_window: Duration = timedelta(hours=24)
+    """How long D answers a teaser."""
+
+
+class Web(Section):
+    """HTTP: the portal, and health and metrics of every node. ``hosts`` are the names it is served under."""
+
+    listen: Address = "127.0.0.1:8000"
+    hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Config(BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LOUHUA_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+    )
+
+    node: Node = Node()
+    service: Service = Service()
+    database: Database = Database()
+    nats: Nats = Nats()
+    sip: Sip = Sip()
+    smsc: tuple[Smsc, ...] = ()
+    alerts: Alerts = Alerts()
+    web: Web = Web()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes before the file (whose content is the arguments)."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [smsc.name for smsc in self.smsc]
+        if len(names) != len(set(names)):
+            raise ValueError("two [[smsc]] have the same name; give each its own")
+        return self
+
+
+CONFIG_VARIABLE: Final = "LOUHUA_CONFIG"
+"""Environment variable that names the file for child processes."""
+
+
+def load(path: Path | None) -> Config:
+    """Read and check the file (or only defaults and environment when ``path`` is ``None``).
+
+    Raises ``ConfigError`` that names every wrong key.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise ConfigError([f"{path}: {error.strerror}; name an existing file with --config"]) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError([f"{path}: not TOML: {error}"]) from error
+    try:
+        return Config(**values)
+    except ValidationError as error:
+        raise ConfigError([_describe(problem) for problem in error.errors()]) from None
+
+
+def load_from_environment() -> Config:
+    """The configuration of a child process, whose parent named the file in ``LOUHUA_CONFIG``."""
+    path = os.environ.get(CONFIG_VARIABLE)
+    return load(Path(path) if path else None)
+
+
+def _describe(problem: Any) -> str:
+    """One mistake as ``sip.listen: what is wrong; the way out``."""
+    key = ".".join(str(part) for part in problem["loc"]) or "configuration"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = "there is no such key; look for a typing mistake or see the example configuration"
+    return f"{key}: {message}"

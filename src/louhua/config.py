@@ -1,7 +1,7 @@
 """The configuration: one TOML file, every key overridable by the environment, checked at start.
 
-``LOUHUA_SIP__LISTEN=0.0.0.0:5060`` overrides ``listen`` under ``[sip]``; lists and tables are given as JSON
-(``LOUHUA_SMSC='[{"name": "a", …}]'``). Unknown keys are errors, so that a typing mistake never passes silently.
+``LOUHUA_SIP__LISTEN=0.0.0.0:5060`` overrides ``listen`` under ``[sip]``; lists and tables are JSON
+(``LOUHUA_SMSC='[{"name": "a", …}]'``). Unknown keys are errors, so that no typing mistake passes silently.
 """
 
 import ipaddress
@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from louhua.durations import Duration
@@ -99,7 +107,7 @@ class Nats(Section):
 
 
 class Trunk(Section):
-    """A SIP peer, or several alike, and how it behaves. The first trunk whose peers match a source is used."""
+    """A SIP peer, or several alike, and how it behaves; the first whose peers match a source is used."""
 
     name: str
     peers: tuple[str, ...] = Field(min_length=1)
@@ -203,7 +211,11 @@ class Config(BaseSettings):
     """The whole configuration."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LOUHUA_", env_nested_delimiter="__", extra="forbid", frozen=True, nested_model_default_partial_update=True
+        env_prefix="LOUHUA_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
     )
 
     node: Node = Node()

@@ -55,7 +55,7 @@ def canonical(dialled: str, country: str = "CN") -> str:
 
 @lru_cache(maxsize=65536)
 def national(number: str, country: str = "CN") -> str:
-    """A canonical number as people of ``country`` dial it: ``13800138000``, ``01088886666``, ``0044…`` as ``+44…``."""
+    """A canonical number as people of ``country`` dial it: ``13800138000``, ``01088886666``, ``+44…``."""
     parsed = _parse("+" + number, country)
     if parsed is None:
         return number

@@ -1,0 +1,1 @@
+"""NATS: what happened, as events; the embedded server; recordings."""

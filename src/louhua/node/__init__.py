@@ -1,0 +1,1 @@
+"""One machine: its servers, its roles, and what watches over them."""

@@ -1,0 +1,221 @@
+"""The bus: publish events, consume them at least once, keep recordings. One connection a process.
+
+``publish`` returns when JetStream has stored the message, so what it returns from may be forgotten by the
+caller. ``consume`` hands over events of many messages at once and acknowledges them after the handler has
+returned; while a server that the handler needs is away, they come again and again. A message that is not an
+event, or that the handler cannot digest even alone, is set aside on the subject ``rejected.<subject>`` and
+logged, never dropped silently.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import msgspec
+import nats
+import nats.errors
+import psycopg
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    ObjectStoreConfig,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import BucketNotFoundError, NotFoundError
+from nats.js.object_store import ObjectStore
+from psycopg_pool import PoolTimeout
+
+from louhua.bus.embedded import embedded_url
+from louhua.bus.events import SUBJECTS, Event, decode, encode
+from louhua.config import Config
+from louhua.metrics import EVENT_LAG
+
+log = structlog.get_logger()
+
+RECORDINGS: Final = "recordings"
+_DAY: Final = 86400.0
+_STREAMS: Final = {"CALLS": "call.>", "PHONES": "phone.>", "TEXTS": "text.>", "REJECTED": "rejected.>"}
+_KEPT_S: Final = 7 * _DAY
+_DUPLICATE_WINDOW_S: Final = 120.0
+_ACK_WAIT_S: Final = 30.0
+_BATCH_MESSAGES: Final = 200
+_RETRY_AFTER_S: Final = 1.0
+
+E = TypeVar("E", bound=Event)
+Handler = Callable[[list[E]], Awaitable[None]]
+
+
+class BusAway(Exception):
+    """NATS did not store the message in time; keep it and try again."""
+
+
+_OUTAGES: Final = (psycopg.OperationalError, PoolTimeout, BusAway, OSError)
+"""What says that a server is away: the events are good and are tried until it is back."""
+
+
+def nats_url(config: Config) -> str:
+    """The URL of the configured NATS; raises ``StartError`` if it is the embedded one and not running."""
+    return embedded_url(config.node.data) if config.nats.url == "embedded" else config.nats.url
+
+
+class Bus:
+    """A connection to NATS that reconnects for ever."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._stream: JetStreamContext = client.jetstream(timeout=5)
+
+    @classmethod
+    async def connect(cls, config: Config, name: str = "louhua") -> "Bus":
+        """Connect, and create what the configuration needs: streams and the store of recordings."""
+        bus = cls(await _connect(nats_url(config).split(","), name))
+        await bus._create_streams(config.nats.replicas)
+        return bus
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands right now."""
+        return self._client.is_connected
+
+    async def close(self) -> None:
+        """Close the connection; unfinished publications fail with ``BusAway``."""
+        with contextlib.suppress(nats.errors.Error):
+            await self._client.close()
+
+    async def publish(self, events: Sequence[Event], msg_id: str | None = None) -> None:
+        """Store events of one type as one message; raises ``BusAway`` when NATS does not confirm.
+
+        The message id (by default made of the events' ids) lets JetStream drop a repetition within two
+        minutes.
+        """
+        if not events:
+            return
+        subject = SUBJECTS[type(events[0])]
+        msg_id = msg_id or _message_id(events)
+        try:
+            await self._stream.publish(subject, encode(events), headers={"Nats-Msg-Id": msg_id})
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise BusAway(f"{subject}: {error!r}") from error
+
+    async def consume(self, kind: type[E], durable: str, handler: Handler[E]) -> None:
+        """Feed ``handler`` until cancelled. Consumers with the same ``durable`` share the events.
+
+        The handler must be idempotent: after a crash events come again, in another order perhaps.
+        """
+        subject = SUBJECTS[kind]
+        subscription = await self._subscribe(subject, durable)
+        while True:
+            try:
+                messages = await subscription.fetch(_BATCH_MESSAGES, timeout=5)
+            except (nats.errors.TimeoutError, TimeoutError):
+                continue
+            except (nats.errors.Error, nats.js.errors.Error) as error:
+                log.warning("bus.fetch_failed", subject=subject, error=repr(error))
+                await asyncio.sleep(_RETRY_AFTER_S)
+                with contextlib.suppress(nats.errors.Error, nats.js.errors.Error, TimeoutError):
+                    subscription = await self._subscribe(subject, durable)
+                continue
+            await self._handle(kind, messages, handler)
+
+    async def _handle(self, kind: type[E], messages: list[Msg], handler: Handler[E]) -> None:
+        events: list[E] = []
+        for message in messages:
+            try:
+                events.extend(decode(kind, message.data))
+            except (msgspec.ValidationError, msgspec.DecodeError) as error:
+                log.error("bus.rejected", subject=message.subject, error=str(error))
+                await self._stream.publish(f"rejected.{message.subject}", message.data)
+        _observe_lag(messages[-1])
+        try:
+            if events:
+                await handler(events)
+        except _OUTAGES as error:
+            log.warning(
+                "bus.handler_waits", subject=messages[0].subject, events=len(events), error=repr(error)
+            )
+            await asyncio.sleep(_RETRY_AFTER_S)
+            await _each(messages, Msg.nak)
+        except Exception:
+            log.exception("bus.handler_failed", subject=messages[0].subject, events=len(events))
+            if len(messages) > 1:
+                for message in messages:
+                    await self._handle(kind, [message], handler)
+                return
+            await self._stream.publish(f"rejected.{messages[0].subject}", messages[0].data)
+            await _each(messages, Msg.ack)
+        else:
+            await _each(messages, Msg.ack)
+
+    async def _subscribe(self, subject: str, durable: str) -> JetStreamContext.PullSubscription:
+        configuration = ConsumerConfig(
+            ack_policy=AckPolicy.EXPLICIT, ack_wait=_ACK_WAIT_S, max_ack_pending=20_000, max_deliver=-1
+        )
+        return await self._stream.pull_subscribe(subject, durable=durable, config=configuration)
+
+    async def recordings(self) -> ObjectStore:
+        """The store of recorded messages."""
+        return await self._stream.object_store(RECORDINGS)
+
+    async def _create_streams(self, replicas: int) -> None:
+        for name, subjects in _STREAMS.items():
+            configuration = StreamConfig(
+                name=name, subjects=[subjects], retention=RetentionPolicy.LIMITS, storage=StorageType.FILE,
+                max_age=_KEPT_S, duplicate_window=_DUPLICATE_WINDOW_S, num_replicas=replicas,
+            )  # fmt: skip
+            try:
+                await self._stream.stream_info(name)
+            except NotFoundError:
+                await self._stream.add_stream(configuration)
+        try:
+            await self._stream.object_store(RECORDINGS)
+        except (BucketNotFoundError, NotFoundError):
+            await self._stream.create_object_store(
+                RECORDINGS, config=ObjectStoreConfig(bucket=RECORDINGS, replicas=replicas)
+            )
+
+
+async def _each(messages: list[Msg], answer: Callable[[Msg], Awaitable[None]]) -> None:
+    """Answer every message; one whose answer is lost merely comes again."""
+    for message in messages:
+        with contextlib.suppress(nats.errors.Error):
+            await answer(message)
+
+
+async def _connect(servers: list[str], name: str) -> Client:
+    async def on_error(error: Exception) -> None:
+        log.warning("bus.error", error=repr(error))
+
+    async def on_disconnect() -> None:
+        log.warning("bus.disconnected")
+
+    async def on_reconnect() -> None:
+        log.info("bus.reconnected")
+
+    return await nats.connect(
+        servers, name=name, max_reconnect_attempts=-1, reconnect_time_wait=0.5, connect_timeout=5,
+        ping_interval=10, error_cb=on_error, disconnected_cb=on_disconnect, reconnected_cb=on_reconnect,
+        pending_size=16 * 1024 * 1024,
+    )  # fmt: skip
+
+
+def _message_id(events: Sequence[Event]) -> str:
+    """The id of a message: the event's own, or a digest over those of a batch."""
+    if len(events) == 1:
+        return events[0].id
+    return hashlib.blake2b("\n".join(event.id for event in events).encode(), digest_size=16).hexdigest()
+
+
+def _observe_lag(message: Msg) -> None:
+    """Tell the metrics how long the last message of a batch waited in its stream."""
+    with contextlib.suppress(nats.errors.NotJSMessageError):
+        waited = datetime.now(UTC) - message.metadata.timestamp
+        EVENT_LAG.labels(message.subject).set(max(0.0, waited.total_seconds()))

@@ -1,0 +1,30 @@
+"""Bring the schema up to date: Django's migrations, run under a lock so that nodes may start together."""
+
+import os
+
+import django
+import psycopg
+
+from louhua.config import Config
+from louhua.db.pool import database_url
+
+_LOCK = 0x6C6F7568
+"""Key of the PostgreSQL advisory lock that one migrating node holds."""
+
+
+def migrate(config: Config, *, verbosity: int = 0) -> None:
+    """Apply every migration that the configured database lacks."""
+    setup_django(config)
+    from django.core.management import call_command
+    from django.db import connections
+
+    with psycopg.connect(database_url(config), autocommit=True) as lock:
+        lock.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        call_command("migrate", interactive=False, verbosity=verbosity)
+    connections.close_all()
+
+
+def setup_django(config: Config) -> None:
+    """Prepare Django in this process for the configured database."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "louhua.web.settings"
+    django.setup()

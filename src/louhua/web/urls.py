@@ -1,0 +1,3 @@
+"""The site's URLs."""
+
+urlpatterns: list[object] = []

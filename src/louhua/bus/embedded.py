@@ -53,7 +53,8 @@ class EmbeddedNats:
                 [str(_program()), "-c", str(self._write_configuration(log))],
                 pdeathsig="TERM",
             ),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )  # fmt: skip
         deadline = time.monotonic() + _START_LIMIT_S
         while time.monotonic() < deadline and self.process.poll() is None:

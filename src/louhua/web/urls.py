@@ -1,3 +1,10 @@
 """The site's URLs."""
 
-urlpatterns: list[object] = []
+from django.urls import path
+
+from louhua.web import health
+
+urlpatterns = [
+    path("healthz", health.healthz),
+    path("metrics", health.metrics),
+]

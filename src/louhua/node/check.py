@@ -1,0 +1,158 @@
+"""``louhua check``: is everything there that the configuration names, and what to do where it is not.
+
+Only looks: no server is started, no schema changed, no text sent.
+"""
+
+import ipaddress
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import psycopg
+
+from louhua.config import Config, Smsc, split_address
+
+_TIMEOUT_S: Final = 3.0
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing looked at; ``why`` says what is wrong and the way out."""
+
+    what: str
+    ok: bool
+    why: str = ""
+
+
+def problems(config: Config) -> Iterator[Finding]:
+    """Look at everything the configuration names, one finding each, good or bad."""
+    yield _writable(config.node.data)
+    yield from _servers(config)
+    if "call" in config.node.roles:
+        yield from _call(config)
+    if "alert" in config.node.roles:
+        yield from _alert(config)
+    yield _free("web.listen", config.web.listen, socket.SOCK_STREAM)
+
+
+def _servers(config: Config) -> Iterator[Finding]:
+    if config.database.url == "embedded":
+        yield Finding("database.url: embedded", ok=True)
+    else:
+        yield _database(config.database.url)
+    if config.nats.url == "embedded":
+        yield Finding("nats.url: embedded", ok=True)
+    else:
+        for url in config.nats.url.split(","):
+            yield _reachable(
+                "nats.url", url.rpartition("@")[2].rpartition("//")[2], "start NATS there, or correct the URL"
+            )
+
+
+def _call(config: Config) -> Iterator[Finding]:
+    yield _free("sip.listen", config.sip.listen, socket.SOCK_DGRAM)
+    yield _local("sip.media_address", config.sip.media_address)
+    if config.sip.trunks:
+        names = ", ".join(trunk.name for trunk in config.sip.trunks)
+        yield Finding(f"sip.trunks: {names}", ok=True)
+    else:
+        yield Finding(
+            "sip.trunks",
+            ok=False,
+            why="no trunk is configured, so every call is refused; add a [[sip.trunks]]",
+        )
+    first, last = config.sip.port_range
+    ports = (last - first + 1) // 2
+    enough = ports >= config.sip.max_calls
+    yield Finding(
+        f"sip.media_ports: {ports} calls at once",
+        ok=enough,
+        why=""
+        if enough
+        else f"fewer than sip.max_calls ({config.sip.max_calls}); widen the range or lower max_calls",
+    )
+
+
+def _alert(config: Config) -> Iterator[Finding]:
+    if not config.smsc:
+        yield Finding("smsc", ok=False, why="no SMSC is configured, so no text can be sent; add an [[smsc]]")
+    for smsc in config.smsc:
+        yield _smsc(smsc)
+
+
+def _writable(data: Path) -> Finding:
+    what = f"node.data: {data}"
+    existing = next(path for path in (data.resolve(), *data.resolve().parents) if path.exists())
+    if existing.is_dir() and os.access(existing, os.W_OK):
+        return Finding(what, ok=True)
+    return Finding(
+        what, ok=False, why=f"{existing} cannot be written; give node.data a directory of your own"
+    )
+
+
+def _database(url: str) -> Finding:
+    what = "database.url"
+    try:
+        with psycopg.connect(url, connect_timeout=int(_TIMEOUT_S), autocommit=True) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.Error as error:
+        return Finding(
+            what, ok=False, why=f"{str(error).strip()}; start PostgreSQL there, or correct the URL"
+        )
+    return Finding(what, ok=True)
+
+
+def _smsc(smsc: Smsc) -> Finding:
+    what = f"smsc {smsc.name}: {smsc.host}:{smsc.port}"
+    if smsc.tls:
+        try:
+            with (
+                socket.create_connection((smsc.host, smsc.port), _TIMEOUT_S) as plain,
+                ssl.create_default_context().wrap_socket(plain, server_hostname=smsc.host),
+            ):
+                return Finding(what, ok=True)
+        except OSError as error:
+            return Finding(
+                what, ok=False, why=f"no TLS connection: {error}; check its certificate and smsc.tls"
+            )
+    return _reachable(
+        f"smsc {smsc.name}", f"{smsc.host}:{smsc.port}", "start the SMSC (the sandbox: louhua sandbox run)"
+    )
+
+
+def _reachable(what: str, address: str, way_out: str) -> Finding:
+    try:
+        socket.create_connection(split_address(address), _TIMEOUT_S).close()
+    except (OSError, ValueError) as error:
+        return Finding(f"{what}: {address}", ok=False, why=f"cannot be reached ({error}); {way_out}")
+    return Finding(f"{what}: {address}", ok=True)
+
+
+def _free(key: str, address: str, kind: socket.SocketKind) -> Finding:
+    what = f"{key}: {address}"
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, kind) as probe:
+            if kind is socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host.strip("[]"), port))
+    except OSError as error:
+        return Finding(
+            what, ok=False, why=f"{error.strerror}; stop what uses it (louhua itself?) or choose another"
+        )
+    return Finding(what, ok=True)
+
+
+def _local(key: str, address: str) -> Finding:
+    what = f"{key}: {address}"
+    try:
+        ipaddress.ip_address(address)
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except (OSError, ValueError) as error:
+        return Finding(what, ok=False, why=f"{error}; name an IP address of this machine")
+    return Finding(what, ok=True)

@@ -1,0 +1,86 @@
+"""The ``web`` role: Django under uvicorn. On a node without the role it serves health and metrics only."""
+
+import asyncio
+import contextlib
+import os
+import signal
+
+import psycopg
+import structlog
+import uvicorn
+
+from louhua.bus.nats import nats_url
+from louhua.config import Config, load_from_environment, split_address
+from louhua.db.migrate import setup_django
+from louhua.db.pool import database_url
+from louhua.health import PERIOD_S, Check, HealthFile
+from louhua.log import setup_logging
+from louhua.processes import StartError
+
+log = structlog.get_logger()
+
+
+async def _report(config: Config, server: uvicorn.Server) -> None:
+    """Renew this role's health report for ever."""
+    file = HealthFile(config.node.data, "web")
+    while True:
+        if server.started:
+            file.write({"postgres": await _postgres(config), "nats": await _nats(config)})
+        await asyncio.sleep(PERIOD_S if server.started else 0.05)
+
+
+async def _postgres(config: Config) -> Check:
+    try:
+        connection = await psycopg.AsyncConnection.connect(
+            database_url(config), connect_timeout=3, autocommit=True
+        )
+        async with connection:
+            await connection.execute("SELECT 1")
+    except psycopg.Error as error:
+        return Check(ok=False, detail=str(error).strip())
+    return Check(ok=True)
+
+
+async def _nats(config: Config) -> Check:
+    """Whether a NATS server of the configuration greets us."""
+    try:
+        url = nats_url(config).split(",")[0]
+        host, port = split_address(url.rpartition("@")[2].rpartition("//")[2])
+        async with asyncio.timeout(3):
+            reader, writer = await asyncio.open_connection(host, port)
+            greeting = await reader.readline()
+            writer.close()
+    except (OSError, TimeoutError, StartError) as error:
+        return Check(ok=False, detail=repr(error))
+    return Check(ok=greeting.startswith(b"INFO "))
+
+
+async def _serve(config: Config) -> None:
+    host, port = split_address(config.web.listen)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            "louhua.web.asgi:application", host=host, port=port, log_config=None, access_log=False,
+            lifespan="off", server_header=False, timeout_graceful_shutdown=5,
+        )
+    )  # fmt: skip
+    reporting = asyncio.create_task(_report(config, server))
+    try:
+        await server.serve()
+    finally:
+        reporting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reporting
+
+
+def main() -> None:
+    """Run the role until SIGTERM."""
+    setup_logging("web")
+    config = load_from_environment()
+    setup_django(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(config))
+    log.info("web.stopped", pid=os.getpid(), signal=signal.SIGTERM.name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""The ASGI application that the ``web`` role serves."""
+
+from django.core.asgi import get_asgi_application
+
+application = get_asgi_application()

@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import os
-import signal
 
 import psycopg
-import structlog
 import uvicorn
 
 from louhua.bus.nats import nats_url
@@ -16,8 +13,6 @@ from louhua.db.pool import database_url
 from louhua.health import PERIOD_S, Check, HealthFile
 from louhua.log import setup_logging
 from louhua.processes import StartError
-
-log = structlog.get_logger()
 
 
 async def _report(config: Config, server: uvicorn.Server) -> None:
@@ -79,7 +74,6 @@ def main() -> None:
     setup_django(config)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(config))
-    log.info("web.stopped", pid=os.getpid(), signal=signal.SIGTERM.name)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Install the peers the tests talk to, where missing: SIPp (Debian) and npm's smpp (an SMSC that is not ours).
+set -eu
+
+wanted=
+command -v sipp >/dev/null 2>&1 || wanted="$wanted sip-tester"
+command -v node >/dev/null 2>&1 || wanted="$wanted nodejs"
+command -v npm >/dev/null 2>&1 || wanted="$wanted npm"
+if [ -n "$wanted" ]; then
+    echo "Installing$wanted …"
+    sudo=
+    [ "$(id -u)" = 0 ] || sudo="sudo -n"
+    # shellcheck disable=SC2086  # a list of packages
+    if ! { $sudo apt-get update -qq && $sudo apt-get install -y -qq --no-install-recommends $wanted >/dev/null; }; then
+        echo "louhua: the tests need these packages; run: sudo apt-get install$wanted" >&2
+        exit 1
+    fi
+fi
+if [ ! -d tests/peers/node_modules/smpp ]; then
+    echo "Installing the npm peers …"
+    npm ci --prefix tests/peers --no-audit --no-fund --silent
+fi

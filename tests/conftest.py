@@ -1,6 +1,5 @@
 """Real servers for the tests: a PostgreSQL and a NATS of our own, started once for the run."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +17,6 @@ from louhua.db.embedded import EmbeddedPostgres
 def data_directory() -> Iterator[Path]:
     """The data directory of the run's node."""
     path = Path(tempfile.mkdtemp(prefix="louhua-test-"))
-    os.environ["LOUHUA_NODE__DATA"] = str(path)
     yield path
     shutil.rmtree(path, ignore_errors=True)
 

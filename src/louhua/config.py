@@ -270,6 +270,21 @@ def load(path: Path | None) -> Config:
         raise ConfigError([_describe(problem) for problem in error.errors()]) from None
 
 
+_current: list[Config] = []
+
+
+def set_current(config: Config) -> None:
+    """Make ``config`` the one that Django's settings are made from in this process."""
+    _current[:] = [config]
+
+
+def current() -> Config:
+    """The configuration of this process: the one set, else that of the environment."""
+    if not _current:
+        set_current(load_from_environment())
+    return _current[0]
+
+
 def load_from_environment() -> Config:
     """The configuration of a child process, whose parent named the file in ``LOUHUA_CONFIG``."""
     path = os.environ.get(CONFIG_VARIABLE)

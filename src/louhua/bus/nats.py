@@ -100,6 +100,8 @@ class Bus:
         if not events:
             return
         subject = SUBJECTS[type(events[0])]
+        if not self.connected:
+            raise BusAway(f"{subject}: not connected")
         msg_id = msg_id or _message_id(events)
         try:
             await self._stream.publish(subject, encode(events), headers={"Nats-Msg-Id": msg_id})

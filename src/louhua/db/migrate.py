@@ -5,7 +5,7 @@ import os
 import django
 import psycopg
 
-from louhua.config import Config
+from louhua.config import Config, set_current
 from louhua.db.pool import database_url
 
 _LOCK = 0x6C6F7568
@@ -26,5 +26,6 @@ def migrate(config: Config, *, verbosity: int = 0) -> None:
 
 def setup_django(config: Config) -> None:
     """Prepare Django in this process for the configured database."""
+    set_current(config)
     os.environ["DJANGO_SETTINGS_MODULE"] = "louhua.web.settings"
     django.setup()

@@ -11,18 +11,17 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from louhua.config import load_from_environment
+from louhua.config import current
 from louhua.health import summary
-
-_config = load_from_environment()
 
 
 @require_safe
 @never_cache
 def healthz(_request: HttpRequest) -> HttpResponse:
     """Whether this node is well, and each part of it."""
-    well, processes = summary(_config.node.data, time.time())
-    body = {"ok": well, "node": _config.node.name, "processes": processes}
+    node = current().node
+    well, processes = summary(node.data, time.time())
+    body = {"ok": well, "node": node.name, "processes": processes}
     return JsonResponse(body, status=200 if well else 503, json_dumps_params={"indent": 2})
 
 

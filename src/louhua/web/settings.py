@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from louhua.config import load_from_environment
+from louhua.config import current
 from louhua.db.pool import database_url, django_database
 from louhua.web.secret import secret_key
 
-_config = load_from_environment()
+_config = current()
 
 DEBUG = False
 SECRET_KEY = secret_key(_config.node.data)

@@ -1,0 +1,201 @@
+"""The bus against a real NATS: at least once, in batches, through failures and a restart."""
+
+import asyncio
+import gc
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+import pytest
+
+from louhua.bus.embedded import EmbeddedNats, embedded_url
+from louhua.bus.events import SUBJECTS, PhoneReachable, Source
+from louhua.bus.nats import Bus, BusAway
+from louhua.config import Config, Node
+from louhua.processes import StartError
+
+LIMIT_S = 20
+
+
+def news(number: str = "8613800138000") -> PhoneReachable:
+    return PhoneReachable(id=uuid.uuid4().hex, number=number, source=Source.API, at=datetime.now(UTC))
+
+
+class Collector:
+    """A handler that fails as told and keeps what it accepted."""
+
+    def __init__(self, wanted: int, failures: list[Exception] | None = None) -> None:
+        self.seen: list[PhoneReachable] = []
+        self.done = asyncio.Event()
+        self._wanted = wanted
+        self._failures = failures or []
+
+    async def __call__(self, events: list[PhoneReachable]) -> None:
+        if self._failures:
+            raise self._failures.pop(0)
+        self.seen += events
+        if len({event.id for event in self.seen}) >= self._wanted:
+            self.done.set()
+
+
+async def collect(bus: Bus, handler: Collector, durable: str) -> None:
+    """Consume until the handler has what it wants."""
+    task = asyncio.create_task(bus.consume(PhoneReachable, durable, handler))
+    try:
+        await asyncio.wait_for(handler.done.wait(), LIMIT_S)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def with_bus(config: Config, story: Callable[[Bus], Awaitable[None]]) -> None:
+    async def run() -> None:
+        bus = await Bus.connect(config)
+        try:
+            await bus._stream.purge_stream("PHONES")
+            await story(bus)
+        finally:
+            await bus.close()
+
+    asyncio.run(run())
+
+
+@pytest.fixture(autouse=True)
+def _server(nats_server: EmbeddedNats) -> None:
+    """Every test here needs NATS."""
+
+
+def test_every_event_of_every_batch_arrives(config: Config) -> None:
+    async def story(bus: Bus) -> None:
+        batches = [[news() for _ in range(size)] for size in (1, 7, 120)]
+        for batch in batches:
+            await bus.publish(batch)
+        handler = Collector(128)
+        await collect(bus, handler, uuid.uuid4().hex)
+        assert {event.id for event in handler.seen} == {event.id for batch in batches for event in batch}
+
+    with_bus(config, story)
+
+
+def test_a_repeated_publication_is_stored_once(config: Config) -> None:
+    async def story(bus: Bus) -> None:
+        event, last = news(), news()
+        await bus.publish([event])
+        await bus.publish([event])
+        await bus.publish([last])
+        handler = Collector(2)
+        await collect(bus, handler, uuid.uuid4().hex)
+        assert [seen.id for seen in handler.seen] == [event.id, last.id]
+
+    with_bus(config, story)
+
+
+def test_events_wait_while_a_server_is_away(config: Config) -> None:
+    async def story(bus: Bus) -> None:
+        await bus.publish([news()])
+        handler = Collector(1, [psycopg.OperationalError("away"), psycopg.OperationalError("still away")])
+        await collect(bus, handler, uuid.uuid4().hex)
+        assert len(handler.seen) == 1
+
+    with_bus(config, story)
+
+
+def test_one_bad_event_does_not_hold_up_the_others(config: Config) -> None:
+    async def story(bus: Bus) -> None:
+        good, bad = [news() for _ in range(5)], news("bad")
+        for event in (*good[:3], bad, *good[3:]):
+            await bus.publish([event])
+        accepted = Collector(5)
+
+        async def picky(events: list[PhoneReachable]) -> None:
+            if any(event.number == "bad" for event in events):
+                raise ValueError("cannot digest it")
+            await accepted(events)
+
+        task = asyncio.create_task(bus.consume(PhoneReachable, uuid.uuid4().hex, picky))
+        await asyncio.wait_for(accepted.done.wait(), LIMIT_S)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        set_aside = await bus._stream.get_last_msg("REJECTED", "rejected.phone.reachable")
+        assert bad.id.encode() in (set_aside.data or b"")
+
+    with_bus(config, story)
+
+
+def test_junk_on_a_subject_is_set_aside(config: Config) -> None:
+    async def story(bus: Bus) -> None:
+        await bus._stream.publish(SUBJECTS[PhoneReachable], b"not an event")
+        await bus.publish([news()])
+        handler = Collector(1)
+        await collect(bus, handler, uuid.uuid4().hex)
+        set_aside = await bus._stream.get_last_msg("REJECTED", "rejected.phone.reachable")
+        assert set_aside.data == b"not an event"
+
+    with_bus(config, story)
+
+
+def test_two_consumers_of_one_name_share_the_events(config: Config) -> None:
+    async def story(bus: Bus) -> None:
+        durable = uuid.uuid4().hex
+        first, second = Collector(10**6), Collector(10**6)
+        tasks = [
+            asyncio.create_task(bus.consume(PhoneReachable, durable, handler)) for handler in (first, second)
+        ]
+        sent = [news() for _ in range(600)]
+        for event in sent:
+            await bus.publish([event])
+        async with asyncio.timeout(LIMIT_S):
+            while len(first.seen) + len(second.seen) < len(sent):
+                await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert sorted(event.id for event in first.seen + second.seen) == sorted(event.id for event in sent)
+
+    with_bus(config, story)
+
+
+def test_recordings_are_kept(config: Config) -> None:
+    async def story(bus: Bus) -> None:
+        store = await bus.recordings()
+        name, audio = uuid.uuid4().hex, bytes(range(256)) * 1000
+        await store.put(name, audio)
+        assert (await store.get(name)).data == audio
+
+    with_bus(config, story)
+
+
+# nats-py leaves the broken connection's transport to the garbage collector, which complains.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_events_survive_a_killed_server_and_clients_find_it_again() -> None:
+    async def story(server: EmbeddedNats, config: Config) -> None:
+        bus = await Bus.connect(config)
+        event = news()
+        await bus.publish([event])
+        assert server.process is not None
+        server.process.kill()
+        server.process.wait()
+        with pytest.raises(BusAway):
+            await bus.publish([news()])
+        server.start()
+        handler = Collector(1)
+        await collect(bus, handler, "after")
+        assert handler.seen[0].id == event.id
+        await bus.close()
+
+    with TemporaryDirectory() as directory:
+        server = EmbeddedNats(Path(directory))
+        server.start()
+        try:
+            asyncio.run(story(server, Config(node=Node(data=Path(directory)))))
+        finally:
+            server.stop()
+            gc.collect()
+
+
+def test_a_server_that_never_ran_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(StartError, match="louhua serve"):
+        embedded_url(tmp_path)

@@ -1,0 +1,83 @@
+"""The configuration: read, overridden, and refused with the way out."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from louhua.config import Config, ConfigError, load, split_address
+
+EXAMPLE = Path(__file__).parent.parent / "louhua.example.toml"
+
+
+def write(directory: Path, text: str) -> Path:
+    path = directory / "louhua.toml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_the_example_is_valid_and_names_the_documented_keys() -> None:
+    config = load(EXAMPLE)
+    assert config.service.access_number == "06001"
+    assert config.sip.trunks[0].called_from[0] == "diversion"
+    assert config.smsc[0].reachability == "probe"
+    assert config.alerts.watch_limit == timedelta(hours=72)
+
+
+def test_nothing_needs_to_be_configured() -> None:
+    assert load(None).node.roles == ("call", "alert", "web")
+
+
+def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, '[sip]\nlisten = "127.0.0.1:5060"\nmax_calls = 7\n')
+    monkeypatch.setenv("LOUHUA_SIP__LISTEN", "127.0.0.1:6060")
+    monkeypatch.setenv("LOUHUA_SMSC", '[{"name": "a", "host": "h", "port": 1, "system_id": "s"}]')
+    config = load(path)
+    assert config.sip.listen == "127.0.0.1:6060"
+    assert config.sip.max_calls == 7
+    assert config.smsc[0].name == "a"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[sip]\nlissten = 1\n", "sip.lissten: there is no such key"),
+        ('[sip]\nlisten = "5060"\n', "sip.listen: '5060' is not an address; write it like 127.0.0.1:5060"),
+        ('[sip]\nmedia_ports = "30000-20000"\n', "write a range within 1024-65535"),
+        ('[alerts]\nquiet_time = "soon"\n', "alerts.quiet_time: 'soon' is not a duration"),
+        ('[service]\ntimezone = "Peking"\n', "write it like Asia/Shanghai"),
+        ('[[sip.trunks]]\nname = "a"\npeers = ["10.0.0.300"]\n', "write a network like 10.1.2.0/24"),
+        (
+            '[[sip.trunks]]\nname = "a"\npeers = ["::1"]\n[[sip.trunks]]\nname = "a"\npeers = ["::1"]\n',
+            "same name",
+        ),
+        ('[database]\nurl = "mysql://x"\n', "database.url"),
+        ("[sip\n", "not TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_the_way_out(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(write(tmp_path, text))
+    assert complaint in "\n".join(raised.value.problems)
+
+
+def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(write(tmp_path, '[sip]\nfoo = 1\n[web]\nlisten = "x"\n'))
+    assert len(raised.value.problems) == 2
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name an existing file"):
+        load(tmp_path / "none.toml")
+
+
+def test_passwords_are_not_shown() -> None:
+    config = Config.model_validate(
+        {"smsc": [{"name": "a", "host": "h", "port": 1, "system_id": "s", "password": "hidden"}]}
+    )
+    assert "hidden" not in repr(config)
+
+
+def test_addresses_split_at_the_last_colon() -> None:
+    assert split_address("[::1]:5060") == ("[::1]", 5060)

@@ -6,6 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from louhua import __version__
 from louhua.config import Config, ConfigError, load
@@ -32,7 +33,7 @@ _err = Console(stderr=True)
 def _fail(problems: list[str]) -> NoReturn:
     """Say each problem on a line of its own and end with status 1."""
     for problem in problems:
-        _err.print(f"[bold red]error[/] {problem}", highlight=False, soft_wrap=True)
+        _err.print(f"[bold red]error[/] {escape(problem)}", highlight=False, soft_wrap=True)
     raise typer.Exit(1)
 
 
@@ -70,7 +71,7 @@ def check(config: ConfigOption = None) -> None:
     for check_ in problems(settings):
         mark = "[green]ok   [/]" if check_.ok else "[bold red]error[/]"
         _out.print(
-            f"{mark} {check_.what}" + ("" if check_.ok else f": {check_.why}"),
+            f"{mark} {escape(check_.what)}" + ("" if check_.ok else f": {escape(check_.why)}"),
             highlight=False,
             soft_wrap=True,
         )

@@ -1,0 +1,37 @@
+"""Numbers as SMPP addresses: type of number, numbering plan and digits (SMPP 3.4, sections 5.2.5 and 5.2.6).
+
+A canonical number that numbering plans know is international E.164; a short code is of unknown type in the
+ISDN plan, which SMSCs take for their own; anything with letters is an alphanumeric sender.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+from louhua.numbers import canonical, national
+
+_INTERNATIONAL: Final = 1
+_ALPHANUMERIC: Final = 5
+
+Address = tuple[int, int, str]
+"""Type of number, numbering plan indicator, address."""
+
+
+@lru_cache(maxsize=65536)
+def to_address(number: str) -> Address:
+    """The address of a canonical number, a short code or a name."""
+    if not number:
+        return (0, 0, "")
+    if not number.isdigit():
+        return (_ALPHANUMERIC, 0, number)
+    known = national(number) != number
+    return (_INTERNATIONAL if known else 0, 1, number)
+
+
+@lru_cache(maxsize=65536)
+def to_number(ton: int, address: str) -> str:
+    """The canonical number of an address; a name stays a name."""
+    if ton == _ALPHANUMERIC:
+        return address
+    if ton == _INTERNATIONAL and not address.startswith("+"):
+        return canonical("+" + address) or address
+    return canonical(address) or address

@@ -1,0 +1,162 @@
+"""Delivery receipts: told from messages, read, and their ids compared with those of submit responses.
+
+The TLVs are preferred (SMPP 3.4, sections 5.3.2.12, 5.3.2.31, 5.3.2.35); the text form of Appendix B is only
+an example there, and vendors differ in case, in order, in what they leave out and in how they write the id.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import msgspec
+
+from louhua.bus.events import ReceiptState
+from louhua.texts.encoding import decode_text
+from louhua.texts.smpp import tlv
+from louhua.texts.smpp.addresses import to_number
+from louhua.texts.smpp.pdu import DataSm, DeliverSm, content
+from louhua.texts.smpp.tlv import Tag
+
+IdProfile = Literal["as-is", "hex", "decimal"]
+"""How an SMSC writes ids in receipts, compared with its submit responses (configuration: receipt_ids)."""
+
+MESSAGE_TYPE: Final = 0x3C
+"""The bits of esm_class that tell receipts from messages (section 5.2.12)."""
+RECEIPT: Final = 0x04
+INTERMEDIATE: Final = 0x20
+
+STATES: Final = {
+    1: ReceiptState.ENROUTE,
+    2: ReceiptState.DELIVERED,
+    3: ReceiptState.EXPIRED,
+    4: ReceiptState.DELETED,
+    5: ReceiptState.UNDELIVERABLE,
+    6: ReceiptState.ACCEPTED,
+    7: ReceiptState.UNKNOWN,
+    8: ReceiptState.REJECTED,
+}
+"""message_state (section 5.2.28)."""
+STATE_NUMBERS: Final = {state: number for number, state in STATES.items()}
+
+_WORDS: Final = (
+    ("deliv", ReceiptState.DELIVERED),
+    ("expir", ReceiptState.EXPIRED),
+    ("delet", ReceiptState.DELETED),
+    ("undel", ReceiptState.UNDELIVERABLE),
+    ("fail", ReceiptState.UNDELIVERABLE),
+    ("accep", ReceiptState.ACCEPTED),
+    ("ackn", ReceiptState.ACCEPTED),
+    ("rejec", ReceiptState.REJECTED),
+    ("enrou", ReceiptState.ENROUTE),
+    ("buff", ReceiptState.ENROUTE),
+)
+"""How the words begin that stand after ``stat:``; Appendix B has DELIVRD, EXPIRED, DELETED, UNDELIV, …"""
+
+_FIELD: Final = re.compile(r"\b(id|stat|err|done\s+date)\s*:\s*([^\s:]*)(?=\s|$)", re.IGNORECASE)
+_TEXT: Final = re.compile(r"\btext\s*:", re.IGNORECASE)
+
+
+class Receipt(msgspec.Struct, frozen=True, gc=False):
+    """What an SMSC says of one message.
+
+    ``message_id`` is as written and may be empty; ``number`` is the phone (canonical); ``error`` is the
+    network's code (``"3:6"``: network type and code, or what stood after ``err:``); ``reference``
+    is the user_message_reference of the submit; ``done_at`` is the SMSC's local time, so only a hint.
+    """
+
+    message_id: str
+    number: str
+    state: ReceiptState
+    error: str = ""
+    reference: int | None = None
+    done_at: str = ""
+    intermediate: bool = False
+
+
+def is_receipt(pdu: DeliverSm | DataSm) -> bool:
+    """Whether this is a receipt: by esm_class, or by the TLV where an SMSC forgot the bits."""
+    kind = pdu.esm_class & MESSAGE_TYPE
+    if kind in (RECEIPT, INTERMEDIATE):
+        return True
+    return kind == 0 and tlv.find(pdu.tlvs, Tag.RECEIPTED_MESSAGE_ID) is not None
+
+
+def read_receipt(pdu: DeliverSm | DataSm) -> Receipt:
+    """Read what ``is_receipt`` accepted; what is missing is empty, and a state nobody knows is UNKNOWN."""
+    fields = _text_fields(decode_text(pdu.data_coding, content(pdu)))
+    message_id = tlv.text(pdu.tlvs, Tag.RECEIPTED_MESSAGE_ID)
+    number = tlv.integer(pdu.tlvs, Tag.MESSAGE_STATE)
+    state = _state(fields.get("stat", "")) if number is None else STATES.get(number, ReceiptState.UNKNOWN)
+    return Receipt(
+        message_id=fields.get("id", "") if message_id is None else message_id,
+        number=to_number(pdu.source_addr_ton, pdu.source_addr),
+        state=state,
+        error=_network_error(tlv.find(pdu.tlvs, Tag.NETWORK_ERROR_CODE)) or fields.get("err", ""),
+        reference=tlv.integer(pdu.tlvs, Tag.USER_MESSAGE_REFERENCE),
+        done_at=fields.get("done date", ""),
+        intermediate=pdu.esm_class & MESSAGE_TYPE == INTERMEDIATE,
+    )
+
+
+def _text_fields(text: str) -> dict[str, str]:
+    """The fields of Appendix B; the quoted beginning of the message is not searched."""
+    quoted = _TEXT.search(text)
+    found: dict[str, str] = {}
+    for name, value in _FIELD.findall(text[: quoted.start()] if quoted else text):
+        found.setdefault(" ".join(name.lower().split()), value)
+    return found
+
+
+def _state(word: str) -> ReceiptState:
+    word = word.lower()
+    for beginning, state in _WORDS:
+        if word.startswith(beginning):
+            return state
+    return ReceiptState.UNKNOWN
+
+
+def _network_error(value: bytes | None) -> str:
+    """network_error_code: a network type, then two octets of its own code (section 5.3.2.31)."""
+    if value is None or len(value) != 3 or value[1:] == b"\0\0":
+        return ""
+    return f"{value[0]}:{int.from_bytes(value[1:], 'big')}"
+
+
+def canonical_id(message_id: str, profile: IdProfile = "as-is", *, receipt: bool = False) -> str:
+    """The form in which an id of a submit response equals the id of its receipt (``receipt`` true).
+
+    Case and leading zeros never count. ``hex``: receipts are in hex where responses are decimal;
+    ``decimal``: the other way round. An id that is not such a number stays as it is.
+    """
+    text = message_id.strip().lower()
+    in_hex = profile == "hex" if receipt else profile == "decimal"
+    if in_hex:
+        try:
+            return str(int(text, 16))
+        except ValueError:
+            pass
+    return text.lstrip("0") or text[-1:]
+
+
+def receipt_text(
+    message_id: str, state: ReceiptState, submitted: datetime, done: datetime, error: int
+) -> str:
+    """A receipt in the form of Appendix B, as the sandbox writes it."""
+    word = _APPENDIX_B[state]
+    delivered = int(state is ReceiptState.DELIVERED)
+    return (
+        f"id:{message_id} sub:001 dlvrd:{delivered:03} submit date:{submitted.astimezone(UTC):%y%m%d%H%M} "
+        f"done date:{done.astimezone(UTC):%y%m%d%H%M} stat:{word} err:{error:03} text:"
+    )
+
+
+_APPENDIX_B: Final = {
+    ReceiptState.ENROUTE: "ENROUTE",
+    ReceiptState.DELIVERED: "DELIVRD",
+    ReceiptState.EXPIRED: "EXPIRED",
+    ReceiptState.DELETED: "DELETED",
+    ReceiptState.UNDELIVERABLE: "UNDELIV",
+    ReceiptState.ACCEPTED: "ACCEPTD",
+    ReceiptState.UNKNOWN: "UNKNOWN",
+    ReceiptState.REJECTED: "REJECTD",
+}

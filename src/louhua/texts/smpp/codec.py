@@ -225,3 +225,9 @@ def decode(frame: bytes) -> Pdu:
     if codec is None:
         raise PduError(f"unknown command 0x{number:08x}", Status.ESME_RINVCMDID)
     return codec.decode(frame, status, sequence)
+
+
+def kind_of(number: int) -> type[Pdu] | None:
+    """The class of PDUs with this command_id, if it is known."""
+    codec = _BY_ID.get(number)
+    return None if codec is None else codec.kind

@@ -1,8 +1,8 @@
 """``louhua bench calls``: forwarded calls at a steady rate, SIPp as the generator, all of Louhua behind.
 
 Each call: INVITE with Diversion, 200, ACK, the menu, key 2 (RFC 4733) after three seconds, a goodbye, BYE
-from the platform. A call has failed when SIPp says so, when its key was sent and not understood, or when no record
-of it exists in the end.
+from the platform. A call has failed when SIPp says so, when its key was sent and not understood, or when no
+record of it exists in the end.
 """
 
 import csv

@@ -67,17 +67,18 @@ class Pace:
         """The SMSC took messages."""
         self._accepted += count
 
-    def refused(self, now: float) -> None:
-        """The SMSC refused a message because there were too many."""
+    def refused(self, now: float) -> bool:
+        """The SMSC refused a message because there were too many; true if that makes the pace slower."""
         self._advance(now)
         if self._refused:
-            return
+            return False
         self._refused = True
         taken = max(self._accepted, self._accepted_before)
         self._rate = max(_SLOWEST, min(self._rate, float(taken)) * _SLOWER)
         self._hold_until = now + _HOLD_S
         self._tokens = 0.0
         self._filled_at = self._hold_until
+        return True
 
     def _advance(self, now: float) -> None:
         """Close the second that is over; a quiet one makes the pace faster."""

@@ -63,9 +63,9 @@ class Role(StrEnum):
 _States = frozenset[State]
 _NEVER: Final[_States] = frozenset()
 _OPEN: Final = frozenset((State.OPEN,))
-_TX: Final = frozenset((State.BOUND_TX, State.BOUND_TRX))
-_RX: Final = frozenset((State.BOUND_RX, State.BOUND_TRX))
-BOUND: Final = _TX | _RX
+TX: Final = frozenset((State.BOUND_TX, State.BOUND_TRX))
+RX: Final = frozenset((State.BOUND_RX, State.BOUND_TRX))
+BOUND: Final = TX | RX
 _ALIVE: Final = BOUND | _OPEN
 
 _TABLE: Final[dict[type[Pdu], tuple[_States, _States]]] = {
@@ -78,21 +78,21 @@ _TABLE: Final[dict[type[Pdu], tuple[_States, _States]]] = {
     Outbind: (_NEVER, _OPEN),
     Unbind: (BOUND, BOUND),
     UnbindResp: (BOUND, BOUND),
-    SubmitSm: (_TX, _NEVER),
-    SubmitSmResp: (_NEVER, _TX),
-    DataSm: (_TX, _RX),
-    DataSmResp: (_RX, _TX),
-    DeliverSm: (_NEVER, _RX),
-    DeliverSmResp: (_RX, _NEVER),
-    QuerySm: (_TX, _NEVER),
-    QuerySmResp: (_NEVER, _TX),
-    CancelSm: (_TX, _NEVER),
-    CancelSmResp: (_NEVER, _TX),
-    ReplaceSm: (_TX, _NEVER),
-    ReplaceSmResp: (_NEVER, _TX),
+    SubmitSm: (TX, _NEVER),
+    SubmitSmResp: (_NEVER, TX),
+    DataSm: (TX, RX),
+    DataSmResp: (RX, TX),
+    DeliverSm: (_NEVER, RX),
+    DeliverSmResp: (RX, _NEVER),
+    QuerySm: (TX, _NEVER),
+    QuerySmResp: (_NEVER, TX),
+    CancelSm: (TX, _NEVER),
+    CancelSmResp: (_NEVER, TX),
+    ReplaceSm: (TX, _NEVER),
+    ReplaceSmResp: (_NEVER, TX),
     EnquireLink: (_ALIVE, _ALIVE),
     EnquireLinkResp: (_ALIVE, _ALIVE),
-    AlertNotification: (_NEVER, _RX),
+    AlertNotification: (_NEVER, RX),
     GenericNack: (_ALIVE, _ALIVE),
 }
 

@@ -16,6 +16,8 @@ _SEPARATORS: Final = re.compile(r"[\s().\-]")
 _DIALLED: Final = re.compile(r"\+?[0-9]{3,20}")
 _NOT_SET: Final = re.compile(r"\+?0*")
 
+_SHORTEST_MOBILE: Final = 11
+
 _NO_TEXTS: Final = {
     PhoneNumberType.FIXED_LINE,
     PhoneNumberType.TOLL_FREE,
@@ -66,9 +68,15 @@ def national(number: str, country: str = "CN") -> str:
 
 @lru_cache(maxsize=65536)
 def textable(number: str, country: str = "CN") -> bool:
-    """Whether a canonical number can get a text: mobiles can, land lines and short codes cannot."""
+    """Whether a canonical number can get a text: mobiles can, land lines and short codes cannot.
+
+    A number as long as a mobile's that no plan knows yet gets the benefit of the doubt: new ranges open
+    before libraries learn of them.
+    """
     parsed = _parse("+" + number, country) if number else None
-    return parsed is not None and phonenumbers.number_type(parsed) not in _NO_TEXTS
+    if parsed is None:
+        return len(number) >= _SHORTEST_MOBILE
+    return phonenumbers.number_type(parsed) not in _NO_TEXTS
 
 
 def masked(number: str) -> str:

@@ -1,0 +1,1 @@
+"""A missed call becomes an alert: states, merging, wording."""

@@ -128,7 +128,7 @@ def _await_records(platform: Platform, count: int) -> tuple[int, int]:
     with psycopg.connect(database_url(platform.config), autocommit=True) as connection:
         while time.monotonic() < deadline and seen[0] < count:
             row = connection.execute(
-                "SELECT count(*), count(*) FILTER (WHERE choice = 'call_back') FROM calls_callrecord"
+                "SELECT count(*), count(*) FILTER (WHERE choice = 'call_back') FROM alerts_call"
             ).fetchone()
             seen = row or seen
             time.sleep(0.2)

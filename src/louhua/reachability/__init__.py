@@ -1,0 +1,1 @@
+"""Is the phone back? Watches, and the probes that answer."""

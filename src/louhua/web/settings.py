@@ -13,7 +13,6 @@ SECRET_KEY = secret_key(_config.node.data)
 ALLOWED_HOSTS = list(_config.web.hosts)
 INSTALLED_APPS = [
     "louhua.subscribers",
-    "louhua.calls",
     "louhua.alerts",
     "louhua.reachability",
     "louhua.texts",

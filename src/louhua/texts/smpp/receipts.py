@@ -6,6 +6,7 @@ an example there, and vendors differ in case, in order, in what they leave out a
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -138,16 +139,19 @@ def canonical_id(message_id: str, profile: IdProfile = "as-is", *, receipt: bool
     return text.lstrip("0") or text[-1:]
 
 
-def receipt_text(
-    message_id: str, state: ReceiptState, submitted: datetime, done: datetime, error: int
-) -> str:
-    """A receipt in the form of Appendix B, as the sandbox writes it."""
-    word = _APPENDIX_B[state]
+def receipt_text(message_id: str, state: ReceiptState, submitted: float, done: float, error: int) -> str:
+    """A receipt in the form of Appendix B, as the sandbox writes it; times are seconds since the epoch."""
     delivered = int(state is ReceiptState.DELIVERED)
     return (
-        f"id:{message_id} sub:001 dlvrd:{delivered:03} submit date:{submitted.astimezone(UTC):%y%m%d%H%M} "
-        f"done date:{done.astimezone(UTC):%y%m%d%H%M} stat:{word} err:{error:03} text:"
+        f"id:{message_id} sub:001 dlvrd:{delivered:03} submit date:{_minute(int(submitted // 60))} "
+        f"done date:{_minute(int(done // 60))} stat:{_APPENDIX_B[state]} err:{error:03} text:"
     )
+
+
+@lru_cache(maxsize=128)
+def _minute(minutes: int) -> str:
+    """``YYMMDDhhmm`` in UTC."""
+    return f"{datetime.fromtimestamp(minutes * 60, UTC):%y%m%d%H%M}"
 
 
 _APPENDIX_B: Final = {

@@ -9,7 +9,7 @@ import math
 from typing import Final
 
 _BURST_S: Final = 0.1
-"""A bucket holds a tenth of a second's worth: SMSCs count in seconds and dislike bursts."""
+"""A bucket holds one message and a tenth of a second's worth: SMSCs count in seconds and dislike bursts."""
 _HOLD_S: Final = 0.5
 _SLOWER: Final = 0.8
 _FASTER: Final = 1.1
@@ -44,7 +44,7 @@ class Pace:
             return 0
         if self._rate == math.inf:
             return wanted
-        capacity = max(1.0, self._rate * _BURST_S)
+        capacity = 1.0 + self._rate * _BURST_S
         self._tokens = min(capacity, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
         taken = min(wanted, int(self._tokens + 1e-9))

@@ -1,4 +1,4 @@
-"""The life of an alert as a table. SQL makes the transitions, a batch at a time; this module says which exist.
+"""The life of an alert as a table. SQL makes the transitions, a batch at a time; this says which there are.
 
 ``docs/alerts.md`` shows the same table; tests compare both, and check that the store makes no other move.
 """

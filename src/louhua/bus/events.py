@@ -114,7 +114,7 @@ class ReceiptState(StrEnum):
 class TextReceipt(Event, frozen=True, kw_only=True):
     """An SMSC reported the state of one message (one part of a text).
 
-    ``message_id`` is as the SMSC wrote it; ``reference`` is the user_message_reference (SMPP 5.3.2.17) that
+    ``message_id`` is in comparable form (as its submit response would be stored); ``reference`` is the user_message_reference (SMPP 5.3.2.17) that
     came back, if any; ``number`` is the phone the message was for.
     """
 

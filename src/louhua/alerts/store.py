@@ -1,0 +1,406 @@
+"""Alerts in PostgreSQL: every statement moves a batch of rows by transitions of ``states.TRANSITIONS``."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from louhua.alerts.rules import Draft
+from louhua.alerts.states import Kind
+from louhua.bus.events import CallEnded
+from louhua.db.pool import Connection
+from louhua.reachability.store import News
+
+# Primary key; what comes again is not returned, so it changes nothing.
+RECORD_CALLS: Final = """
+INSERT INTO alerts_call (id, node, trunk, sip_call_id, callee, caller, reason, treatment, choice, outcome,
+                         other_number, started_at, answered_at, ended_at)
+SELECT * FROM unnest(%(ids)s::text[], %(nodes)s::text[], %(trunks)s::text[], %(sip_call_ids)s::text[],
+                     %(callees)s::text[], %(callers)s::text[], %(reasons)s::text[], %(treatments)s::text[],
+                     %(choices)s::text[], %(outcomes)s::text[], %(other_numbers)s::text[],
+                     %(started_at)s::timestamptz[], %(answered_at)s::timestamptz[], %(ended_at)s::timestamptz[])
+    ON CONFLICT (id) DO NOTHING
+RETURNING id
+"""
+
+# Unique index alert_open decides between a new alert and merging. Rows come in the order of their keys, so
+# that workers lock them in one order. A released alert goes back to waiting when a later call found the phone
+# off; a quiet time is put off by each call, until %(latest_at)s counted from the first.
+MERGE: Final = """
+INSERT INTO alerts_alert AS a (callee, caller, kind, recipient, state, calls, first_at, last_at, other_number,
+                               watched, due_at, attempts, error, updated_at)
+SELECT callee, caller, kind, recipient, state, calls, first_at, last_at, other_number, watched, due_at, 0, '',
+       %(now)s
+  FROM unnest(%(callees)s::text[], %(callers)s::text[], %(kinds)s::text[], %(recipients)s::text[],
+              %(states)s::text[], %(calls)s::int[], %(first_at)s::timestamptz[], %(last_at)s::timestamptz[],
+              %(other_numbers)s::text[], %(watched)s::bool[], %(due_at)s::timestamptz[])
+    AS given (callee, caller, kind, recipient, state, calls, first_at, last_at, other_number, watched, due_at)
+    ON CONFLICT (callee, caller, kind) WHERE state IN ('due', 'held', 'offered') DO UPDATE
+   SET calls = a.calls + excluded.calls,
+       first_at = least(a.first_at, excluded.first_at),
+       last_at = greatest(a.last_at, excluded.last_at),
+       other_number = CASE WHEN excluded.last_at >= a.last_at THEN excluded.other_number ELSE a.other_number END,
+       state = CASE WHEN a.state = 'due' AND excluded.watched AND excluded.last_at > a.due_at THEN 'held'
+                    ELSE a.state END,
+       watched = CASE WHEN a.state = 'offered' THEN false
+                      WHEN a.state = 'due' THEN excluded.watched AND excluded.last_at > a.due_at
+                      WHEN excluded.last_at >= a.last_at THEN excluded.watched
+                      ELSE a.watched END,
+       due_at = CASE WHEN a.state = 'offered' THEN NULL
+                     WHEN a.state = 'due' THEN
+                          CASE WHEN excluded.watched AND excluded.last_at > a.due_at THEN NULL ELSE a.due_at END
+                     WHEN excluded.last_at >= a.last_at THEN
+                          CASE WHEN excluded.due_at IS NULL THEN NULL
+                               ELSE least(excluded.due_at,
+                                          a.first_at + %(longest_quiet)s) END
+                     ELSE a.due_at END,
+       expires_at = CASE WHEN a.state = 'offered' THEN NULL ELSE a.expires_at END,
+       updated_at = excluded.updated_at
+"""
+
+# Index alert_callee. Waiting alerts of phones that are back.
+RELEASE: Final = """
+UPDATE alerts_alert AS a SET state = 'due', due_at = given.at, watched = false, updated_at = %(now)s
+  FROM unnest(%(callees)s::text[], %(at)s::timestamptz[]) AS given (callee, at)
+ WHERE a.callee = given.callee AND a.state = 'held' AND a.watched AND a.last_at <= given.at
+"""
+
+# Index alert_callee. Nobody may be told that a phone is on when that is not known.
+WATCH_OVER: Final = """
+UPDATE alerts_alert
+   SET state = CASE WHEN %(send)s AND kind <> 'power_on' THEN 'due' ELSE 'expired' END,
+       due_at = CASE WHEN %(send)s AND kind <> 'power_on' THEN %(now)s::timestamptz END,
+       watched = false, updated_at = %(now)s
+ WHERE callee = ANY(%(callees)s) AND state = 'held' AND watched
+RETURNING kind, state
+"""
+
+# Index alert_due in its order; profiles by primary key.
+CLAIM_DUE: Final = """
+SELECT a.id, a.kind, a.callee, a.caller, a.recipient, a.calls, a.last_at, a.other_number
+  FROM alerts_alert AS a
+ WHERE a.state IN ('held', 'due') AND a.due_at <= %(now)s
+ ORDER BY a.due_at LIMIT %(limit)s
+   FOR UPDATE SKIP LOCKED
+"""
+
+# Primary-key look-ups; the rows are locked by CLAIM_DUE.
+WORDED: Final = """
+UPDATE alerts_alert AS a
+   SET state = 'sending', text_id = given.text_id, attempts = a.attempts + 1, updated_at = %(now)s
+  FROM unnest(%(ids)s::bigint[], %(text_ids)s::bigint[]) AS given (id, text_id)
+ WHERE a.id = given.id
+"""
+
+# Primary-key look-ups; the rows are locked by CLAIM_DUE.
+FORBIDDEN: Final = """
+UPDATE alerts_alert SET state = 'dropped', due_at = NULL, updated_at = %(now)s WHERE id = ANY(%(ids)s)
+"""
+
+# Primary-key look-ups. The text is the alert's own: one that was replaced says nothing any more.
+SUBMITTED: Final = """
+UPDATE alerts_alert AS a SET state = 'sent', updated_at = %(now)s
+  FROM unnest(%(ids)s::bigint[], %(text_ids)s::bigint[]) AS given (id, text_id)
+ WHERE a.id = given.id AND a.text_id = given.text_id AND a.state = 'sending'
+RETURNING a.kind, a.callee
+"""
+
+# Primary-key look-ups.
+DELIVERED: Final = """
+UPDATE alerts_alert AS a SET state = 'delivered', updated_at = %(now)s
+  FROM unnest(%(ids)s::bigint[], %(text_ids)s::bigint[]) AS given (id, text_id),
+       (SELECT id, state FROM alerts_alert WHERE id = ANY(%(ids)s)) AS old
+ WHERE a.id = given.id AND old.id = a.id AND a.text_id = given.text_id AND a.state IN ('sending', 'sent')
+RETURNING a.kind, a.callee, old.state
+"""
+
+# Primary-key look-ups.
+FAILING: Final = """
+SELECT a.id, a.callee, a.caller, a.kind, a.recipient, a.calls, a.first_at, a.last_at, a.other_number, a.attempts
+  FROM alerts_alert AS a
+  JOIN unnest(%(ids)s::bigint[], %(text_ids)s::bigint[]) AS given (id, text_id)
+    ON a.id = given.id AND a.text_id = given.text_id
+ WHERE a.state IN ('sending', 'sent')
+   FOR UPDATE OF a
+"""
+
+# Unique index alert_open for the other open alert: it takes over the calls of the failed one.
+HAND_OVER: Final = """
+UPDATE alerts_alert AS o
+   SET calls = o.calls + f.calls, first_at = least(o.first_at, f.first_at), updated_at = %(now)s
+  FROM alerts_alert AS f
+ WHERE f.id = ANY(%(ids)s) AND o.callee = f.callee AND o.caller = f.caller AND o.kind = f.kind
+   AND o.state IN ('due', 'held', 'offered')
+RETURNING f.id
+"""
+
+# Primary-key look-ups.
+BACK_TO_WAITING: Final = """
+UPDATE alerts_alert AS a
+   SET state = CASE WHEN given.watched THEN 'held' ELSE 'due' END, watched = given.watched,
+       due_at = given.due_at, error = given.error, updated_at = %(now)s
+  FROM unnest(%(ids)s::bigint[], %(watched)s::bool[], %(due_at)s::timestamptz[], %(errors)s::text[])
+    AS given (id, watched, due_at, error)
+ WHERE a.id = given.id
+"""
+
+# Primary-key look-ups.
+GIVE_UP: Final = """
+UPDATE alerts_alert AS a SET state = 'failed', error = given.error, updated_at = %(now)s
+  FROM unnest(%(ids)s::bigint[], %(errors)s::text[]) AS given (id, error)
+ WHERE a.id = given.id
+"""
+
+# Index alert_callee. The teaser went out: what it offers can be asked for until then.
+OFFER_UNTIL: Final = """
+UPDATE alerts_alert SET expires_at = %(until)s, updated_at = %(now)s
+ WHERE callee = ANY(%(callees)s) AND kind = 'detail' AND state = 'offered' AND expires_at IS NULL
+"""
+
+# Index alert_callee.
+ENQUIRE: Final = """
+UPDATE alerts_alert AS a
+   SET state = 'due', due_at = %(now)s, expires_at = NULL, updated_at = %(now)s
+  FROM unnest(%(callees)s::text[], %(at)s::timestamptz[]) AS given (callee, at)
+ WHERE a.callee = given.callee AND a.kind = 'detail' AND a.state = 'offered'
+   AND (a.expires_at IS NULL OR a.expires_at > given.at)
+RETURNING a.callee
+"""
+
+# Index alert_callee. D has been answered; a teaser still waiting would ask for it again.
+DROP_TEASERS: Final = """
+UPDATE alerts_alert SET state = 'dropped', due_at = NULL, watched = false, updated_at = %(now)s
+ WHERE callee = ANY(%(callees)s) AND kind = 'teaser' AND state IN ('held', 'due')
+"""
+
+# Index alert_callee.
+TOO_LATE: Final = """
+SELECT DISTINCT a.callee
+  FROM alerts_alert AS a
+ WHERE a.callee = ANY(%(callees)s) AND a.kind = 'detail' AND a.updated_at > %(since)s
+   AND (a.state = 'expired' OR a.state = 'offered')
+"""
+
+# Index alert_expiring.
+EXPIRE_OFFERS: Final = """
+UPDATE alerts_alert SET state = 'expired', updated_at = %(now)s
+ WHERE id IN (SELECT id FROM alerts_alert WHERE state = 'offered' AND expires_at <= %(now)s
+               ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+"""
+
+
+class Due(msgspec.Struct, frozen=True):
+    """An alert to word and send now."""
+
+    id: int
+    kind: Kind
+    callee: str
+    caller: str
+    recipient: str
+    calls: int
+    last_at: datetime
+    other_number: str
+
+
+class Failing(msgspec.Struct, frozen=True):
+    """An alert whose text failed."""
+
+    id: int
+    callee: str
+    caller: str
+    kind: Kind
+    recipient: str
+    calls: int
+    first_at: datetime
+    last_at: datetime
+    other_number: str
+    attempts: int
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """A failed alert's next life: waiting for the phone (``watched``), or for a time."""
+
+    id: int
+    watched: bool
+    due_at: datetime | None
+    error: str
+
+
+async def record_calls(connection: Connection, calls: Sequence[CallEnded]) -> set[str]:
+    """Record calls; the ids of those that were not known. ``calls`` has each id once."""
+    cursor = await connection.execute(
+        RECORD_CALLS,
+        {
+            "ids": [call.id for call in calls],
+            "nodes": [call.node for call in calls],
+            "trunks": [call.trunk for call in calls],
+            "sip_call_ids": [call.sip_call_id[:255] for call in calls],
+            "callees": [call.callee for call in calls],
+            "callers": [call.caller for call in calls],
+            "reasons": [call.reason for call in calls],
+            "treatments": [call.treatment for call in calls],
+            "choices": [call.choice for call in calls],
+            "outcomes": [call.outcome for call in calls],
+            "other_numbers": [call.other_number for call in calls],
+            "started_at": [call.started_at for call in calls],
+            "answered_at": [call.answered_at for call in calls],
+            "ended_at": [call.ended_at for call in calls],
+        },
+    )
+    return {row[0] for row in await cursor.fetchall()}
+
+
+async def merge_alerts(
+    connection: Connection, drafts: Sequence[Draft], longest_quiet: timedelta, now: datetime
+) -> None:
+    """Merge drafts (each key once, in the order of the keys) into the open alerts."""
+    if drafts:
+        await connection.execute(
+            MERGE,
+            {
+                "callees": [draft.callee for draft in drafts],
+                "callers": [draft.caller for draft in drafts],
+                "kinds": [draft.kind for draft in drafts],
+                "recipients": [draft.recipient for draft in drafts],
+                "states": [draft.state for draft in drafts],
+                "calls": [draft.calls for draft in drafts],
+                "first_at": [draft.first_at for draft in drafts],
+                "last_at": [draft.last_at for draft in drafts],
+                "other_numbers": [draft.other_number for draft in drafts],
+                "watched": [draft.watched for draft in drafts],
+                "due_at": [draft.due_at for draft in drafts],
+                "longest_quiet": longest_quiet,
+                "now": now,
+            },
+        )
+
+
+async def release(connection: Connection, news: Sequence[News], now: datetime) -> int:
+    """Make the alerts due that waited for these phones; how many."""
+    if not news:
+        return 0
+    cursor = await connection.execute(
+        RELEASE, {"callees": [item.number for item in news], "at": [item.at for item in news], "now": now}
+    )
+    return cursor.rowcount
+
+
+async def watch_over(
+    connection: Connection, callees: Sequence[str], *, send: bool, now: datetime
+) -> list[tuple[str, str]]:
+    """Nothing was heard of these phones until the limit; (kind, state) of each alert that changed."""
+    cursor = await connection.execute(WATCH_OVER, {"callees": list(callees), "send": send, "now": now})
+    return [(row[0], row[1]) for row in await cursor.fetchall()]
+
+
+async def claim_due(connection: Connection, now: datetime, limit: int) -> list[Due]:
+    """Lock the alerts to word now; part of the transaction that queues their texts."""
+    cursor = await connection.execute(CLAIM_DUE, {"now": now, "limit": limit})
+    return [
+        Due(row[0], Kind(row[1]), row[2], row[3], row[4], row[5], row[6], row[7])
+        for row in await cursor.fetchall()
+    ]
+
+
+async def mark_worded(
+    connection: Connection, ids: Sequence[int], text_ids: Sequence[int], now: datetime
+) -> None:
+    """These alerts have these texts in the outbox."""
+    if ids:
+        await connection.execute(WORDED, {"ids": list(ids), "text_ids": list(text_ids), "now": now})
+
+
+async def mark_forbidden(connection: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Privacy forbids to send these alerts now."""
+    if ids:
+        await connection.execute(FORBIDDEN, {"ids": list(ids), "now": now})
+
+
+Pairs = Sequence[tuple[int, int]]
+"""Alerts and their texts: (alert id, text id)."""
+
+
+def _pairs(pairs: Pairs) -> dict[str, list[int]]:
+    return {"ids": [alert for alert, _ in pairs], "text_ids": [text for _, text in pairs]}
+
+
+async def mark_sent(connection: Connection, pairs: Pairs, now: datetime) -> list[str]:
+    """The SMSC took these texts; the callees whose teaser went out."""
+    cursor = await connection.execute(SUBMITTED, {**_pairs(pairs), "now": now})
+    return [callee for kind, callee in await cursor.fetchall() if kind == Kind.TEASER]
+
+
+async def mark_delivered(connection: Connection, pairs: Pairs, now: datetime) -> list[str]:
+    """These texts arrived; the callees whose teaser went out without our having known."""
+    cursor = await connection.execute(DELIVERED, {**_pairs(pairs), "now": now})
+    return [
+        callee for kind, callee, old in await cursor.fetchall() if kind == Kind.TEASER and old == "sending"
+    ]
+
+
+async def failing(connection: Connection, pairs: Pairs) -> list[Failing]:
+    """Lock the alerts whose texts failed."""
+    cursor = await connection.execute(FAILING, _pairs(pairs))
+    return [Failing(row[0], row[1], row[2], Kind(row[3]), *row[4:10]) for row in await cursor.fetchall()]
+
+
+async def hand_over(connection: Connection, ids: Sequence[int], now: datetime) -> set[int]:
+    """Add the calls of failed alerts to the open ones of the same key; the failed ones this served."""
+    if not ids:
+        return set()
+    cursor = await connection.execute(HAND_OVER, {"ids": list(ids), "now": now})
+    return {row[0] for row in await cursor.fetchall()}
+
+
+async def retry(connection: Connection, retries: Sequence[Retry], now: datetime) -> None:
+    """Put failed alerts back to waiting."""
+    if retries:
+        await connection.execute(
+            BACK_TO_WAITING,
+            {
+                "ids": [item.id for item in retries],
+                "watched": [item.watched for item in retries],
+                "due_at": [item.due_at for item in retries],
+                "errors": [item.error for item in retries],
+                "now": now,
+            },
+        )
+
+
+async def give_up(connection: Connection, failures: Sequence[tuple[int, str]], now: datetime) -> None:
+    """These alerts failed for good: (id, error)."""
+    if failures:
+        await connection.execute(
+            GIVE_UP,
+            {"ids": [item for item, _ in failures], "errors": [error for _, error in failures], "now": now},
+        )
+
+
+async def offer_until(connection: Connection, callees: Sequence[str], until: datetime, now: datetime) -> None:
+    """A teaser went out to these callees: D is answered until then."""
+    if callees:
+        await connection.execute(OFFER_UNTIL, {"callees": list(callees), "until": until, "now": now})
+
+
+async def enquire(connection: Connection, asked: Sequence[tuple[str, datetime]], now: datetime) -> set[str]:
+    """D was received from (callee, when): details become due; the callees who have some."""
+    cursor = await connection.execute(
+        ENQUIRE,
+        {"callees": [callee for callee, _ in asked], "at": [at for _, at in asked], "now": now},
+    )
+    answered = {row[0] for row in await cursor.fetchall()}
+    await connection.execute(DROP_TEASERS, {"callees": sorted(answered), "now": now})
+    return answered
+
+
+async def too_late(connection: Connection, callees: Sequence[str], since: datetime) -> set[str]:
+    """Of these callees, who asked for nothing that is left: those whose offer is over."""
+    cursor = await connection.execute(TOO_LATE, {"callees": list(callees), "since": since})
+    return {row[0] for row in await cursor.fetchall()}
+
+
+async def expire_offers(connection: Connection, now: datetime, limit: int = 500) -> int:
+    """End the offers whose time is over; how many."""
+    cursor = await connection.execute(EXPIRE_OFFERS, {"now": now, "limit": limit})
+    return cursor.rowcount

@@ -1,0 +1,106 @@
+"""Probes: asks the SMSC about watched phones, and reads the answers.
+
+Only phones with a watch are probed, that is phones that somebody called. A probe is a row of the outbox, written
+in the transaction that claims its watch.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from louhua.config import Config, Smsc
+from louhua.db.pool import Connection
+from louhua.reachability import store
+from louhua.reachability.ladder import (
+    NOTIFIED_PROBE_VALIDITY,
+    PROBE_VALIDITY,
+    TYPE_0,
+    Verdict,
+    next_probe_after,
+    verdict_of,
+)
+from louhua.reachability.metrics import PROBES
+from louhua.reachability.store import News
+from louhua.texts.outbox import TextChange, TextDraft, TextKind, TextState
+from louhua.texts.store import enqueue
+
+
+class Prober:
+    """Knows which SMSC answers whether a phone is back: the first configured one that can."""
+
+    def __init__(self, config: Config) -> None:
+        self._sender = config.service.access_number
+        self._hold_off = config.alerts.probe_hold_off
+        self._smsc: Smsc | None = next((smsc for smsc in config.smsc if smsc.reachability != "none"), None)
+
+    def first_probe_at(self, now: datetime) -> datetime | None:
+        """When a new watch is probed first; ``None`` when no SMSC can tell."""
+        return None if self._smsc is None else now + self._hold_off
+
+    async def probe(self, connection: Connection, now: datetime, limit: int) -> int:
+        """Queue probes for the watches that are due; how many."""
+        if self._smsc is None:
+            return 0
+        notified = self._smsc.reachability == "set_dpf"
+        async with connection.transaction():
+            callees = await store.claim_probes(connection, now, now + PROBE_VALIDITY, limit)
+            drafts = [
+                TextDraft(
+                    kind=TextKind.PROBE,
+                    sender=self._sender,
+                    recipient=callee,
+                    body="",
+                    protocol_id=TYPE_0,
+                    set_dpf=notified,
+                    validity=NOTIFIED_PROBE_VALIDITY if notified else PROBE_VALIDITY,
+                    smsc=self._smsc.name,
+                )
+                for callee in callees
+            ]
+            await enqueue(connection, drafts, now)
+        return len(callees)
+
+    async def read(self, connection: Connection, changes: Sequence[TextChange]) -> list[News]:
+        """What finished probes say: the phones that are back; the others are asked again by the ladder."""
+        finished = [
+            change
+            for change in changes
+            if change.kind is TextKind.PROBE and change.state in (TextState.DELIVERED, TextState.FAILED)
+        ]
+        if not finished:
+            return []
+        news: list[News] = []
+        again: list[TextChange] = []
+        for change in finished:
+            verdict = verdict_of(_outcome(change))
+            PROBES.labels(verdict).inc()
+            if verdict is Verdict.REACHABLE:
+                news.append(News(change.recipient, change.at))
+            else:
+                again.append(change)
+        if again:
+            await self._ask_again(connection, again)
+        return news
+
+    async def _ask_again(self, connection: Connection, changes: Sequence[TextChange]) -> None:
+        probes = await store.probes_so_far(connection, [change.recipient for change in changes])
+        await store.reschedule(
+            connection,
+            [
+                (change.recipient, self._next(change, probes[change.recipient]))
+                for change in changes
+                if change.recipient in probes
+            ],
+        )
+
+    def _next(self, change: TextChange, probes: int) -> datetime | None:
+        wait = next_probe_after(_outcome(change), probes)
+        if wait is None:
+            return None
+        notified = self._smsc is not None and self._smsc.reachability == "set_dpf"
+        if notified and verdict_of(_outcome(change)) is Verdict.WAIT:
+            wait = PROBE_VALIDITY - timedelta(minutes=1)
+        return change.at + wait
+
+
+def _outcome(change: TextChange) -> str:
+    return "delivered" if change.state is TextState.DELIVERED else change.error

@@ -1,0 +1,171 @@
+"""One SMSC: what it sends becomes events on the bus and is answered only when they are stored.
+
+Receipts, texts from phones and notifications are published in batches. When NATS is away nothing is answered, so
+the SMSC keeps it and its window stops it; an answer lost in a crash merely makes the SMSC say it again.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import psycopg
+import structlog
+
+from louhua.bus.events import Event, PhoneReachable, Source, TextReceipt, TextReceived
+from louhua.bus.nats import Bus, BusAway
+from louhua.config import Smsc
+from louhua.db.pool import Pool
+from louhua.texts import store
+from louhua.texts.metrics import SMSC_BOUND
+from louhua.texts.outbox import Listener
+from louhua.texts.sender import Replenish, Sender
+from louhua.texts.smpp.client import Health, SmppClient
+from louhua.texts.smpp.errors import SmppError
+from louhua.texts.smpp.messages import Inbound, PhoneAvailable, ReceiptArrived, TextArrived
+from louhua.texts.smpp.receipts import canonical_id
+
+log = structlog.get_logger()
+
+_RETRY_S: Final = 0.5
+_HEALTH_S: Final = 2.0
+_ASK_EVERY_S: Final = 60.0
+_SILENT_AFTER: Final = timedelta(hours=1)
+
+
+class Gateway:
+    """The connections to one SMSC, the sender that feeds them, and the way of what comes back."""
+
+    def __init__(self, config: Smsc, pool: Pool, bus: Bus, listener: Listener, replenish: Replenish) -> None:
+        self._config = config
+        self._pool = pool
+        self._bus = bus
+        self._arrived: list[Inbound] = []
+        self._something_arrived = asyncio.Event()
+        self.sender = Sender(config, pool, listener, self.publish, replenish)
+        self._client = SmppClient(config, self.sender.results_came, self._take)
+
+    async def run(self) -> None:
+        """Work until cancelled; then let what is in hand be answered, and unbind."""
+        await self._client.start()
+        answering = asyncio.create_task(self._answer())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.sender.run(self._client))
+                tasks.create_task(self._watch())
+                tasks.create_task(self._ask())
+        finally:
+            await self._client.stop()
+            answering.cancel()
+
+    def health(self) -> Health:
+        """Each connection's state."""
+        return self._client.health()
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Publish events, by type, however long NATS is away."""
+        by_type: dict[type[Event], list[Event]] = {}
+        for event in events:
+            by_type.setdefault(type(event), []).append(event)
+        for batch in by_type.values():
+            while True:
+                try:
+                    await self._bus.publish(batch)
+                    break
+                except BusAway as error:
+                    log.warning("gateway.bus_away", smsc=self._config.name, error=str(error))
+                    await asyncio.sleep(_RETRY_S)
+
+    def _take(self, arrived: list[Inbound]) -> None:
+        """Take what came from the client (called in the event loop, must not block)."""
+        self._arrived += arrived
+        self._something_arrived.set()
+
+    async def _answer(self) -> None:
+        while True:
+            await self._something_arrived.wait()
+            self._something_arrived.clear()
+            arrived, self._arrived = self._arrived, []
+            now = datetime.now(UTC)
+            events = [event for item in arrived if (event := event_of(item, self._config, now)) is not None]
+            await self.publish(events)
+            handles = [item.handle for item in arrived if not isinstance(item, PhoneAvailable)]
+            self._client.respond_many(handles)
+
+    async def _watch(self) -> None:
+        while True:
+            SMSC_BOUND.labels(self._config.name).set(sum(link.bound for link in self._client.health().links))
+            await asyncio.sleep(_HEALTH_S)
+
+    async def _ask(self) -> None:
+        """Ask for messages whose receipt never came (query_sm) and treat the answer as a receipt."""
+        while True:
+            await asyncio.sleep(_ASK_EVERY_S)
+            if not self._client.health().bound:
+                continue
+            try:
+                async with self._pool.connection() as connection:
+                    now = datetime.now(UTC)
+                    asked = await store.silent(connection, self._config.name, now, _SILENT_AFTER)
+                await self.publish([event for row in asked if (event := await self._query(*row))])
+            except psycopg.OperationalError as error:
+                log.warning("gateway.database_away", smsc=self._config.name, error=str(error))
+
+    async def _query(self, smsc_id: str, sender: str, recipient: str) -> TextReceipt | None:
+        try:
+            answer = await self._client.query(smsc_id, sender)
+        except SmppError as error:
+            log.info("gateway.query_failed", smsc=self._config.name, error=str(error))
+            return None
+        comparable = canonical_id(smsc_id, self._config.receipt_ids)
+        return TextReceipt(
+            id=f"query:{self._config.name}:{smsc_id}:{answer.state}",
+            smsc=self._config.name,
+            message_id=comparable,
+            number=recipient,
+            state=answer.state,
+            at=datetime.now(UTC),
+        )
+
+
+def event_of(item: Inbound, config: Smsc, now: datetime) -> Event | None:
+    """What an SMSC sent, as an event; ``None`` for what says nothing.
+
+    Of a long text only the first part is told: no keyword is that long. An event's id is the same when the
+    SMSC says the same again (a text: within the minute).
+    """
+    match item:
+        case ReceiptArrived(receipt=receipt):
+            message_id = canonical_id(receipt.message_id, config.receipt_ids, receipt=True)
+            return TextReceipt(
+                id=f"{config.name}:{message_id}:{receipt.number}:{receipt.state}",
+                smsc=config.name,
+                message_id=message_id,
+                number=receipt.number,
+                state=receipt.state,
+                reference=receipt.reference,
+                error=receipt.error,
+                at=now,
+            )
+        case TextArrived():
+            if item.part is not None and item.part.number != 1:
+                return None
+            told = f"{config.name}|{item.sender}|{item.recipient}|{now:%Y%m%d%H%M}|".encode() + item.body
+            return TextReceived(
+                id=hashlib.blake2b(told, digest_size=16).hexdigest(),
+                smsc=config.name,
+                sender=item.sender,
+                recipient=item.recipient,
+                body=item.text,
+                at=now,
+            )
+        case PhoneAvailable():
+            if not item.available:
+                return None
+            return PhoneReachable(
+                id=f"{config.name}:{item.number}:{now:%Y%m%d%H%M%S}",
+                number=item.number,
+                source=Source.ALERT_NOTIFICATION,
+                at=now,
+            )

@@ -1,0 +1,70 @@
+"""What the outbox takes and tells: drafts of texts, and the changes of their state.
+
+Whoever wants a text sent writes a row (``store.enqueue``) in the transaction that made it necessary. Whoever
+must know what became of it is a listener: called in the transaction that changes the text's state.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from louhua.bus.events import Event
+from louhua.db.pool import Connection
+
+
+class TextKind(StrEnum):
+    """What a text is for; rows of the outbox carry it."""
+
+    ALERT = "alert"
+    REPLY = "reply"
+    PROBE = "probe"
+
+
+class TextState(StrEnum):
+    """Where a text is."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SUBMITTED = "submitted"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+PRIORITY: Final = {TextKind.PROBE: 0, TextKind.REPLY: 1, TextKind.ALERT: 2}
+"""The lower, the sooner: a probe decides over many texts, and who asked is waiting."""
+
+VALIDITY: Final = timedelta(hours=72)
+"""How long an SMSC keeps trying to deliver an ordinary text."""
+
+
+class TextDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A text to send. ``protocol_id`` is TP-PID (3GPP TS 23.040, 9.2.3.9); ``smsc`` empty: any."""
+
+    kind: TextKind
+    sender: str
+    recipient: str
+    body: str
+    alert_id: int | None = None
+    protocol_id: int = 0
+    set_dpf: bool = False
+    validity: timedelta = VALIDITY
+    smsc: str = ""
+
+
+class TextChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A text came into another state. ``error`` is a receipt's state or an SMSC's refusal."""
+
+    text_id: int
+    kind: TextKind
+    alert_id: int | None
+    recipient: str
+    state: TextState
+    error: str
+    at: datetime
+
+
+Listener = Callable[[Connection, Sequence[TextChange]], Awaitable[Sequence[Event]]]
+"""Called inside the transaction; the events it returns are published after the commit."""

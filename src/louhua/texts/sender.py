@@ -1,0 +1,233 @@
+"""From the outbox to one SMSC: claims what the connections have room for, submits, stores what came of it.
+
+``sending`` is stored before the submit. While this process lives it renews its leases; when it dies, others
+wait for their end and send those texts once more. Results are stored in batches; while PostgreSQL is away they
+are kept and tried again, and no new text is claimed.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import msgspec
+import psycopg
+import structlog
+
+from louhua.bus.events import Event
+from louhua.config import Smsc
+from louhua.db.pool import Connection, Pool
+from louhua.texts import receipts, store
+from louhua.texts.encoding import Segment, segment
+from louhua.texts.ladder import retry_after
+from louhua.texts.metrics import IN_HAND, TEXTS
+from louhua.texts.outbox import Listener, TextChange
+from louhua.texts.smpp.client import SmppClient
+from louhua.texts.smpp.messages import Submit, SubmitResult
+from louhua.texts.smpp.receipts import canonical_id
+from louhua.texts.smpp.status import Outcome
+from louhua.texts.smpp.tlv import Tag, octet, short
+
+log = structlog.get_logger()
+
+_BATCH: Final = 500
+_POLL_S: Final = 0.25
+_RETRY_S: Final = 1.0
+LEASE: Final = timedelta(seconds=30)
+"""What a dead process had in hand waits so long: time for its receipts to arrive and spare a second sending."""
+_RENEW_S: Final = 10.0
+_UNSENT_AGAIN: Final = timedelta(seconds=1)
+_EMPTY: Final = (Segment(data_coding=0, esm_class=0, payload=b""),)
+
+Replenish = Callable[[int], Awaitable[None]]
+"""Asked to queue more texts just before they are claimed, so that they are worded as late as possible."""
+
+Publish = Callable[[Sequence[Event]], Awaitable[None]]
+
+
+class _InHand(msgspec.Struct):
+    """A claimed text and the results of its parts so far."""
+
+    attempts: int
+    waiting: int
+    results: list[tuple[int, SubmitResult]]
+
+
+class Sender:
+    """Feeds one SMSC from the outbox."""
+
+    def __init__(
+        self, config: Smsc, pool: Pool, listener: Listener, publish: Publish, replenish: Replenish
+    ) -> None:
+        self._config = config
+        self._pool = pool
+        self._listener = listener
+        self._publish = publish
+        self._replenish = replenish
+        self._in_hand: dict[int, _InHand] = {}
+        self._done: list[tuple[int, _InHand]] = []
+        self._results_came = asyncio.Event()
+        self.wake = asyncio.Event()
+        """Set when there may be something to send; otherwise the outbox is looked at four times a second."""
+
+    async def run(self, client: SmppClient) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._send(client))
+            tasks.create_task(self._store())
+            tasks.create_task(self._renew())
+
+    def results_came(self, results: list[SubmitResult]) -> None:
+        """Take results from the client (called in the event loop, must not block)."""
+        for result in results:
+            text_id, seqs = result.key
+            text = self._in_hand.get(text_id)
+            if text is None:
+                continue
+            text.results.append((seqs[result.part], result))
+            text.waiting -= 1
+            if text.waiting == 0:
+                self._done.append((text_id, text))
+                self._results_came.set()
+
+    async def finish(self, limit_s: float) -> None:
+        """Wait until everything in hand is answered and stored, at most ``limit_s`` seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while self._in_hand:
+                    await asyncio.sleep(0.02)
+
+    async def _send(self, client: SmppClient) -> None:
+        while True:
+            room = min(await client.wait_room(), _BATCH)
+            try:
+                await self._replenish(room)
+                claimed = await self._claim(room)
+            except psycopg.OperationalError as error:
+                log.warning("outbox.waits", smsc=self._config.name, error=str(error))
+                await asyncio.sleep(_RETRY_S)
+                continue
+            if claimed:
+                client.submit_many([self._take(text) for text in claimed])
+                IN_HAND.labels(self._config.name).set(len(self._in_hand))
+            else:
+                self.wake.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self.wake.wait(), _POLL_S)
+
+    async def _claim(self, limit: int) -> list[store.Claimed]:
+        async with self._pool.connection() as connection:
+            return await store.claim(connection, self._config.name, limit, datetime.now(UTC), LEASE)
+
+    def _take(self, text: store.Claimed) -> Submit:
+        """Remember a claimed text and make its short messages: those the SMSC does not have yet."""
+        segments = segment(text.body, text.reference) if text.body else _EMPTY
+        seqs = tuple(n for n in range(len(segments)) if n not in text.parts_done)
+        self._in_hand[text.id] = _InHand(text.attempts, len(seqs), [])
+        tlvs = [short(Tag.USER_MESSAGE_REFERENCE, text.reference)]
+        if text.set_dpf:
+            tlvs.append(octet(Tag.SET_DPF, 1))
+        return Submit(
+            key=(text.id, seqs),
+            source=text.sender,
+            destination=text.recipient,
+            segments=tuple(segments[n] for n in seqs),
+            validity=text.validity,
+            protocol_id=text.protocol_id,
+            tlvs=tuple(tlvs),
+        )
+
+    async def _store(self) -> None:
+        """Store results, all that have come at once."""
+        while True:
+            await self._results_came.wait()
+            self._results_came.clear()
+            done, self._done = self._done, []
+            while True:
+                try:
+                    await self._store_batch(done)
+                    break
+                except psycopg.OperationalError as error:
+                    log.warning(
+                        "outbox.results_wait", smsc=self._config.name, count=len(done), error=str(error)
+                    )
+                    await asyncio.sleep(_RETRY_S)
+            for text_id, _ in done:
+                self._in_hand.pop(text_id, None)
+            IN_HAND.labels(self._config.name).set(len(self._in_hand))
+
+    async def _store_batch(self, done: Sequence[tuple[int, _InHand]]) -> None:
+        now = datetime.now(UTC)
+        verdict = judge(done, self._config, now)
+        async with self._pool.connection() as connection, connection.transaction():
+            await store.add_parts(connection, self._config.name, verdict.accepted)
+            changes = await store.mark_submitted(connection, self._config.name, verdict.submitted, now)
+            changes += await store.mark_failed(connection, verdict.failed, now)
+            await store.postpone(connection, verdict.postponed)
+            ids = [part.message_id for part in verdict.accepted]
+            changes += await receipts.adopt_orphans(connection, self._config.name, ids, now)
+            events = await announce(connection, changes, self._listener)
+        await self._publish(events)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_S)
+            try:
+                async with self._pool.connection() as connection:
+                    await store.renew(connection, list(self._in_hand), datetime.now(UTC) + LEASE)
+            except psycopg.OperationalError as error:
+                log.warning("outbox.lease_waits", smsc=self._config.name, error=str(error))
+
+
+class Verdict(msgspec.Struct):
+    """What results mean for the outbox. A text whose outcome is unknown is left to its lease."""
+
+    accepted: list[store.Accepted]
+    submitted: list[int]
+    failed: list[tuple[int, str]]
+    postponed: list[store.Postponed]
+
+
+def judge(done: Sequence[tuple[int, _InHand]], config: Smsc, now: datetime) -> Verdict:
+    """Sort finished texts: the worst result of a text's parts decides."""
+    verdict = Verdict([], [], [], [])
+    for text_id, text in done:
+        outcomes: dict[Outcome, SubmitResult] = {}
+        for seq, result in text.results:
+            outcomes[result.outcome] = result
+            if result.outcome is Outcome.ACCEPTED:
+                comparable = canonical_id(result.message_id, config.receipt_ids)
+                verdict.accepted.append(store.Accepted(text_id, seq, comparable, result.message_id))
+        if Outcome.UNKNOWN in outcomes:
+            continue
+        if (refusal := outcomes.get(Outcome.PERMANENT)) is not None:
+            verdict.failed.append((text_id, refusal.detail))
+        elif (later := outcomes.get(Outcome.RETRY_LATER)) is not None:
+            _postpone(verdict, text_id, text.attempts, later, now)
+        else:
+            verdict.submitted.append(text_id)
+    return verdict
+
+
+def _postpone(verdict: Verdict, text_id: int, attempts: int, result: SubmitResult, now: datetime) -> None:
+    """Queue a text for later by the ladder, or give it up; one that was never sent is queued for soon."""
+    if result.status is None:
+        verdict.postponed.append(store.Postponed(text_id, now + _UNSENT_AGAIN, result.detail, counts=False))
+        return
+    wait = retry_after(attempts)
+    if wait is None:
+        verdict.failed.append((text_id, result.detail))
+    else:
+        verdict.postponed.append(store.Postponed(text_id, now + wait, result.detail, counts=True))
+
+
+async def announce(
+    connection: Connection, changes: Sequence[TextChange], listener: Listener
+) -> Sequence[Event]:
+    """Tell the listener of changed texts, inside their transaction, and count them."""
+    if not changes:
+        return ()
+    for change in changes:
+        TEXTS.labels(change.kind, change.state).inc()
+    return await listener(connection, changes)

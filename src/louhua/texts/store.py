@@ -1,0 +1,297 @@
+"""The outbox in PostgreSQL: every statement works on a batch, parameters are arrays.
+
+A row goes ``queued`` → ``sending`` (before the submit) → ``submitted`` → ``delivered`` or ``failed``. A lease
+protects what a living process has in hand; when it is over, the process died, and the text is sent once more
+and marked ``resent``.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
+
+from louhua.db.pool import Connection
+from louhua.texts.encoding import segment
+from louhua.texts.outbox import PRIORITY, TextChange, TextDraft, TextKind, TextState
+
+# Appends only; ids come back in the order of the arrays. The reference is the id's low 16 bits.
+ENQUEUE: Final = """
+WITH given AS (
+    SELECT nextval(pg_get_serial_sequence('texts_text', 'id')) AS id, d.*
+      FROM unnest(%(kinds)s::text[], %(alerts)s::bigint[], %(senders)s::text[], %(recipients)s::text[],
+                  %(bodies)s::text[], %(parts)s::int[], %(priorities)s::int[], %(protocol_ids)s::int[],
+                  %(set_dpf)s::bool[], %(validity)s::int[], %(smscs)s::text[])
+           WITH ORDINALITY
+        AS d (kind, alert_id, sender, recipient, body, parts, priority, protocol_id, set_dpf, validity_s,
+              smsc, n)
+), added AS (
+    INSERT INTO texts_text (id, kind, alert_id, sender, recipient, body, parts, reference, priority,
+                            protocol_id, set_dpf, validity_s, smsc, state, due_at, attempts, resent, error,
+                            created_at)
+    SELECT id, kind, alert_id, sender, recipient, body, parts, (id & 65535)::int, priority,
+           protocol_id, set_dpf, validity_s, smsc, 'queued', %(now)s, 0, false, '',
+           %(now)s
+      FROM given
+)
+SELECT id FROM given ORDER BY n
+"""
+
+# Index text_queued in its order; SKIP LOCKED lets several workers claim side by side.
+CLAIM: Final = """
+UPDATE texts_text AS t
+   SET state = 'sending', attempts = t.attempts + 1, lease_until = %(lease_until)s
+  FROM (SELECT id FROM texts_text
+         WHERE state = 'queued' AND due_at <= %(now)s AND smsc IN ('', %(smsc)s)
+         ORDER BY priority, due_at LIMIT %(limit)s
+           FOR UPDATE SKIP LOCKED) AS due
+ WHERE t.id = due.id
+RETURNING t.id, t.kind, t.sender, t.recipient, t.body, t.reference, t.protocol_id, t.set_dpf, t.validity_s,
+          t.attempts,
+          CASE WHEN t.attempts > 1 THEN ARRAY(SELECT p.seq FROM texts_part AS p WHERE p.text_id = t.id) END
+"""
+
+# Primary-key look-ups.
+RENEW: Final = """
+UPDATE texts_text SET lease_until = %(lease_until)s WHERE id = ANY(%(ids)s) AND state = 'sending'
+"""
+
+# A response that is stored twice changes nothing.
+ADD_PARTS: Final = """
+INSERT INTO texts_part (text_id, seq, smsc, message_id, smsc_id, recipient, state, error)
+SELECT given.text_id, given.seq, %(smsc)s, given.message_id, given.smsc_id, t.recipient, 'submitted', ''
+  FROM unnest(%(texts)s::bigint[], %(seqs)s::int[], %(ids)s::text[], %(smsc_ids)s::text[])
+    AS given (text_id, seq, message_id, smsc_id)
+  JOIN texts_text AS t ON t.id = given.text_id
+    ON CONFLICT (text_id, seq) DO NOTHING
+"""
+
+# Primary-key look-ups; a receipt may have been faster, then the text is final already.
+SUBMITTED: Final = """
+UPDATE texts_text AS t SET state = 'submitted', submitted_at = %(now)s, smsc = %(smsc)s, lease_until = NULL
+ WHERE t.id = ANY(%(ids)s) AND t.state = 'sending'
+RETURNING t.id, t.kind, t.alert_id, t.recipient
+"""
+
+# Primary-key look-ups.
+LATER: Final = """
+UPDATE texts_text AS t
+   SET state = 'queued', due_at = given.due_at, error = given.error, lease_until = NULL,
+       attempts = t.attempts - given.uncounted
+  FROM unnest(%(ids)s::bigint[], %(due_at)s::timestamptz[], %(errors)s::text[], %(uncounted)s::int[])
+    AS given (id, due_at, error, uncounted)
+ WHERE t.id = given.id AND t.state = 'sending'
+"""
+
+# Primary-key look-ups.
+FAILED: Final = """
+UPDATE texts_text AS t
+   SET state = 'failed', error = given.error, final_at = %(now)s, lease_until = NULL
+  FROM unnest(%(ids)s::bigint[], %(errors)s::text[]) AS given (id, error)
+ WHERE t.id = given.id AND t.state = 'sending'
+RETURNING t.id, t.kind, t.alert_id, t.recipient, t.error
+"""
+
+# Index text_sending. A text whose outcome is unknown for the second time is not sent a third time.
+LEASES_OVER: Final = """
+UPDATE texts_text AS t
+   SET state = CASE WHEN t.resent THEN 'failed' ELSE 'queued' END,
+       resent = true, due_at = %(now)s, lease_until = NULL,
+       error = 'outcome unknown',
+       final_at = CASE WHEN t.resent THEN %(now)s END
+  FROM (SELECT id FROM texts_text WHERE state = 'sending' AND lease_until < %(now)s
+         ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS over
+ WHERE t.id = over.id
+RETURNING t.id, t.kind, t.alert_id, t.recipient, t.state
+"""
+
+# Index text_submitted; asked again after a day at most.
+SILENT: Final = """
+UPDATE texts_text AS t SET asked_at = %(now)s
+  FROM (SELECT id FROM texts_text
+         WHERE state = 'submitted' AND smsc = %(smsc)s AND submitted_at < %(before)s
+           AND (asked_at IS NULL OR asked_at < %(asked_before)s)
+         ORDER BY submitted_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS silent
+  JOIN texts_part AS p ON p.text_id = silent.id AND p.state = 'submitted'
+ WHERE t.id = silent.id
+RETURNING p.smsc_id, t.sender, t.recipient
+"""
+
+
+class Claimed(msgspec.Struct, frozen=True):
+    """A text this process is to submit now; ``parts_done`` are those the SMSC has taken before."""
+
+    id: int
+    kind: str
+    sender: str
+    recipient: str
+    body: str
+    reference: int
+    protocol_id: int
+    set_dpf: bool
+    validity: timedelta
+    attempts: int
+    parts_done: frozenset[int]
+
+
+async def enqueue(connection: Connection, drafts: Sequence[TextDraft], now: datetime) -> list[int]:
+    """Add texts to the outbox; their ids, in the same order. Part of the caller's transaction."""
+    if not drafts:
+        return []
+    cursor = await connection.execute(
+        ENQUEUE,
+        {
+            "kinds": [draft.kind for draft in drafts],
+            "alerts": [draft.alert_id for draft in drafts],
+            "senders": [draft.sender for draft in drafts],
+            "recipients": [draft.recipient for draft in drafts],
+            "bodies": [draft.body for draft in drafts],
+            "parts": [max(1, len(segment(draft.body, 0))) for draft in drafts],
+            "priorities": [PRIORITY[draft.kind] for draft in drafts],
+            "protocol_ids": [draft.protocol_id for draft in drafts],
+            "set_dpf": [draft.set_dpf for draft in drafts],
+            "validity": [int(draft.validity.total_seconds()) for draft in drafts],
+            "smscs": [draft.smsc for draft in drafts],
+            "now": now,
+        },
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def claim(
+    connection: Connection, smsc: str, limit: int, now: datetime, lease: timedelta
+) -> list[Claimed]:
+    """Take at most ``limit`` due texts for this SMSC; the state ``sending`` is stored when this returns."""
+    parameters = {"smsc": smsc, "limit": limit, "now": now, "lease_until": now + lease}
+    cursor = await connection.execute(CLAIM, parameters)
+    return [
+        Claimed(
+            id=row[0],
+            kind=row[1],
+            sender=row[2],
+            recipient=row[3],
+            body=row[4],
+            reference=row[5],
+            protocol_id=row[6],
+            set_dpf=row[7],
+            validity=timedelta(seconds=row[8]),
+            attempts=row[9],
+            parts_done=frozenset(row[10] or ()),
+        )
+        for row in await cursor.fetchall()
+    ]
+
+
+async def renew(connection: Connection, ids: Sequence[int], lease_until: datetime) -> None:
+    """Keep what this process still has in hand."""
+    if ids:
+        await connection.execute(RENEW, {"ids": list(ids), "lease_until": lease_until})
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """A part that the SMSC took: ``message_id`` in comparable form, ``smsc_id`` as written."""
+
+    text_id: int
+    seq: int
+    message_id: str
+    smsc_id: str
+
+
+async def add_parts(connection: Connection, smsc: str, parts: Sequence[Accepted]) -> None:
+    """Store the ids of accepted parts."""
+    if parts:
+        await connection.execute(
+            ADD_PARTS,
+            {
+                "smsc": smsc,
+                "texts": [part.text_id for part in parts],
+                "seqs": [part.seq for part in parts],
+                "ids": [part.message_id for part in parts],
+                "smsc_ids": [part.smsc_id for part in parts],
+            },
+        )
+
+
+async def mark_submitted(
+    connection: Connection, smsc: str, ids: Sequence[int], now: datetime
+) -> list[TextChange]:
+    """Texts whose parts the SMSC took all."""
+    if not ids:
+        return []
+    cursor = await connection.execute(SUBMITTED, {"smsc": smsc, "ids": list(ids), "now": now})
+    return [_change(row, TextState.SUBMITTED, "", now) for row in await cursor.fetchall()]
+
+
+class Postponed(msgspec.Struct, frozen=True):
+    """A text to try again; one that was never sent does not count as an attempt."""
+
+    text_id: int
+    due_at: datetime
+    error: str
+    counts: bool
+
+
+async def postpone(connection: Connection, texts: Sequence[Postponed]) -> None:
+    """Put texts back for later."""
+    if texts:
+        await connection.execute(
+            LATER,
+            {
+                "ids": [text.text_id for text in texts],
+                "due_at": [text.due_at for text in texts],
+                "errors": [text.error for text in texts],
+                "uncounted": [0 if text.counts else 1 for text in texts],
+            },
+        )
+
+
+async def mark_failed(
+    connection: Connection, errors: Sequence[tuple[int, str]], now: datetime
+) -> list[TextChange]:
+    """Texts that no SMSC will take: pairs of id and error."""
+    if not errors:
+        return []
+    cursor = await connection.execute(
+        FAILED, {"ids": [text for text, _ in errors], "errors": [error for _, error in errors], "now": now}
+    )
+    return [_change(row, TextState.FAILED, row[4], now) for row in await cursor.fetchall()]
+
+
+async def end_leases(connection: Connection, now: datetime, limit: int = 500) -> list[TextChange]:
+    """Texts whose process died: back into the queue once, failed the second time (these are returned)."""
+    cursor = await connection.execute(LEASES_OVER, {"now": now, "limit": limit})
+    return [
+        _change(row, TextState.FAILED, "outcome unknown", now)
+        for row in await cursor.fetchall()
+        if row[4] == TextState.FAILED
+    ]
+
+
+async def silent(
+    connection: Connection, smsc: str, now: datetime, after: timedelta, limit: int = 50
+) -> list[tuple[str, str, str]]:
+    """Submitted messages nobody has heard of for ``after``: (SMSC's id, sender, recipient)."""
+    cursor = await connection.execute(
+        SILENT,
+        {
+            "smsc": smsc,
+            "now": now,
+            "before": now - after,
+            "asked_before": now - timedelta(days=1),
+            "limit": limit,
+        },
+    )
+    return [(row[0], row[1], row[2]) for row in await cursor.fetchall()]
+
+
+def _change(row: Sequence[object], state: TextState, error: str, at: datetime) -> TextChange:
+    text_id, kind, alert_id, recipient = row[:4]
+    return TextChange(
+        text_id=int(str(text_id)),
+        kind=TextKind(str(kind)),
+        alert_id=None if alert_id is None else int(str(alert_id)),
+        recipient=str(recipient),
+        state=state,
+        error=error,
+        at=at,
+    )

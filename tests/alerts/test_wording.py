@@ -1,0 +1,89 @@
+"""Every text in both languages, in the requirement's words."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from louhua.alerts.states import Kind
+from louhua.alerts.wording import Facts, Reply, Wording
+from louhua.config import Service
+from louhua.subscribers.profiles import Language
+from louhua.texts.encoding import segment
+
+WORDING = Wording(Service(), hours=24)
+
+
+def facts(kind: Kind, **changes: Any) -> Facts:
+    values: dict[str, Any] = {
+        "kind": kind,
+        "callee": "8613800138000",
+        "caller": "8613900139000",
+        "calls": 1,
+        "last_at": datetime(2026, 11, 23, 1, 5, tzinfo=UTC),
+        "other_number": "861088886666",
+    }
+    return Facts(**(values | changes))
+
+
+@pytest.mark.parametrize(
+    ("kind", "calls", "text"),
+    [
+        (Kind.POWER_ON, 1, "您于11月23日9时5分呼叫过的13800138000用户现已开机,请您与他联系。"),
+        (Kind.CALL_BACK, 2, "13900139000号码于11月23日9时5分前呼叫过您2次,正在期待您的回电,请您与他联系。"),
+        (Kind.CALL_OTHER, 1, "13900139000号码于11月23日9时5分前呼叫过您1次,请您拨01088886666号码与他联系。"),
+        (Kind.MISSED, 1, "13900139000于11月23日9时5分呼叫过您1次。"),
+        (
+            Kind.TEASER,
+            3,
+            "您有3个未接来电,欲知详情,请在24小时内编辑短信D到06001,或者拨打12599查询(短信查询每条0.1元),本条免费。",
+        ),
+    ],
+)
+def test_chinese_is_the_requirements(kind: Kind, calls: int, text: str) -> None:
+    assert WORDING.alert(facts(kind, calls=calls), None) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "calls", "text"),
+    [
+        (Kind.MISSED, 1, "13900139000 called you 1 time, last on 23 Nov at 09:05."),
+        (Kind.MISSED, 2, "13900139000 called you 2 times, last on 23 Nov at 09:05."),
+        (
+            Kind.POWER_ON,
+            1,
+            "The phone 13800138000 you called on 23 Nov at 09:05 is now on. You can reach it now.",
+        ),
+    ],
+)
+def test_english_is_for_who_asked_for_it(kind: Kind, calls: int, text: str) -> None:
+    assert WORDING.alert(facts(kind, calls=calls), Language.EN) == text
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_is_worded_and_fits_one_message(kind: Kind, language: Language) -> None:
+    text = WORDING.alert(facts(kind, calls=12), language)
+    assert "{" not in text
+    assert len(segment(text, 1)) == 1
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("kind", [Kind.MISSED, Kind.DETAIL, Kind.MESSAGE])
+def test_a_withheld_caller_is_not_named(kind: Kind, language: Language) -> None:
+    text = WORDING.alert(facts(kind, caller=""), language)
+    assert text.startswith(("隐藏号码", "A withheld number"))
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("reply", Reply)
+def test_every_reply_is_worded(reply: Reply, language: Language) -> None:
+    text = WORDING.reply(reply, language)
+    assert text
+    assert "{" not in text
+
+
+def test_the_services_language_is_the_default() -> None:
+    assert (
+        Wording(Service(language="en"), 24).reply(Reply.NOTHING, None) == "You have no missed calls to show."
+    )

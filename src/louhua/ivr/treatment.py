@@ -1,7 +1,7 @@
-"""What a caller is given, and which options a menu may offer: pure, from the reason, the trunk and the profiles.
+"""What a caller is given, and which options a menu offers: pure, from the reason, the trunk and the profiles.
 
-A phone that is off or out of cover gets the menu, since its owner learns of the call later; a phone that is on
-gets the announcement, since the text follows at once. A menu offers only what can be kept.
+A phone that is off or out of cover gets the menu, since its owner learns of the call later; a phone that is
+on gets the announcement, since the text follows at once. A menu offers only what can be kept.
 
 ===============  =============  =================================================
 reason           treatment      because

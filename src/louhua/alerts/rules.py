@@ -22,7 +22,7 @@ PHONE_OFF: Final = frozenset({Reason.UNREACHABLE, Reason.UNKNOWN})
 PHONE_ON: Final = frozenset({Reason.BUSY, Reason.NO_ANSWER})
 """Reasons that prove that the phone is on: it rang, or it was talking."""
 
-_LONGEST_QUIET: Final = 10
+LONGEST_QUIET: Final = 10
 """Calls that follow one another put an alert off, but by this many quiet times at most."""
 
 
@@ -92,7 +92,7 @@ def _draft(call: CallEnded, kind: Kind, settings: Alerts) -> Draft:
         other_number=call.other_number if kind is Kind.CALL_OTHER else "",
         watched=watched and kind is not Kind.DETAIL,
         due_at=call.ended_at + settings.quiet_time if timed else None,
-        latest_at=call.ended_at + _LONGEST_QUIET * settings.quiet_time if timed else None,
+        latest_at=call.ended_at + LONGEST_QUIET * settings.quiet_time if timed else None,
     )
 
 

@@ -303,9 +303,7 @@ async def claim_due(connection: Connection, now: datetime, limit: int) -> list[D
     ]
 
 
-async def mark_worded(
-    connection: Connection, ids: Sequence[int], text_ids: Sequence[int], now: datetime
-) -> None:
+async def mark_worded(connection: Connection, ids: Sequence[int], text_ids: Sequence[int], now: datetime) -> None:
     """These alerts have these texts in the outbox."""
     if ids:
         await connection.execute(WORDED, {"ids": list(ids), "text_ids": list(text_ids), "now": now})
@@ -334,9 +332,7 @@ async def mark_sent(connection: Connection, pairs: Pairs, now: datetime) -> list
 async def mark_delivered(connection: Connection, pairs: Pairs, now: datetime) -> list[str]:
     """These texts arrived; the callees whose teaser went out without our having known."""
     cursor = await connection.execute(DELIVERED, {**_pairs(pairs), "now": now})
-    return [
-        callee for kind, callee, old in await cursor.fetchall() if kind == Kind.TEASER and old == "sending"
-    ]
+    return [callee for kind, callee, old in await cursor.fetchall() if kind == Kind.TEASER and old == "sending"]
 
 
 async def failing(connection: Connection, pairs: Pairs) -> list[Failing]:

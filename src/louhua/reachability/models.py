@@ -21,9 +21,7 @@ class Watch(models.Model):
 
         verbose_name_plural = "watches"
         indexes: ClassVar = [
-            models.Index(
-                F("next_probe_at"), name="watch_probe_due", condition=Q(next_probe_at__isnull=False)
-            ),
+            models.Index(F("next_probe_at"), name="watch_probe_due", condition=Q(next_probe_at__isnull=False)),
             models.Index(fields=["limit_at"], name="watch_limit"),
         ]
 

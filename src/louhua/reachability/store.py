@@ -55,9 +55,7 @@ UPDATE reachability_watch AS w SET next_probe_at = given.at
 """
 
 # The planner's estimate: exact counting would read every row.
-COUNT: Final = (
-    "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'reachability_watch'::regclass"
-)
+COUNT: Final = "SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = 'reachability_watch'::regclass"
 
 
 class News(msgspec.Struct, frozen=True):

@@ -57,6 +57,7 @@ class Gateway:
                 tasks.create_task(self._ask())
         finally:
             await self._client.stop()
+            await self.sender.flush()
             answering.cancel()
 
     def health(self) -> Health:

@@ -91,12 +91,12 @@ class Sender:
                 self._done.append((text_id, text))
                 self._results_came.set()
 
-    async def finish(self, limit_s: float) -> None:
-        """Wait until everything in hand is answered and stored, at most ``limit_s`` seconds."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limit_s):
-                while self._in_hand:
-                    await asyncio.sleep(0.02)
+    async def flush(self) -> None:
+        """Store the results that came after ``run`` was cancelled; what cannot be is left to its lease."""
+        try:
+            await self._store_done()
+        except psycopg.OperationalError as error:
+            log.warning("outbox.results_left", smsc=self._config.name, count=len(self._done), error=str(error))
 
     async def _send(self, client: SmppClient) -> None:
         while True:
@@ -143,21 +143,26 @@ class Sender:
         while True:
             await self._results_came.wait()
             self._results_came.clear()
-            done, self._done = self._done, []
-            while True:
-                try:
-                    await self._store_batch(done)
-                    break
-                except psycopg.OperationalError as error:
-                    log.warning(
-                        "outbox.results_wait", smsc=self._config.name, count=len(done), error=str(error)
-                    )
-                    await asyncio.sleep(_RETRY_S)
-            for text_id, _ in done:
-                self._in_hand.pop(text_id, None)
-            IN_HAND.labels(self._config.name).set(len(self._in_hand))
+            try:
+                await self._store_done()
+            except psycopg.OperationalError as error:
+                log.warning("outbox.results_wait", smsc=self._config.name, error=str(error))
+                await asyncio.sleep(_RETRY_S)
+                self._results_came.set()
 
-    async def _store_batch(self, done: Sequence[tuple[int, _InHand]]) -> None:
+    async def _store_done(self) -> None:
+        """Store everything that is done; it is forgotten here only when that has succeeded."""
+        done = list(self._done)
+        if not done:
+            return
+        events = await self._store_batch(done)
+        del self._done[: len(done)]
+        for text_id, _ in done:
+            self._in_hand.pop(text_id, None)
+        IN_HAND.labels(self._config.name).set(len(self._in_hand))
+        await self._publish(events)
+
+    async def _store_batch(self, done: Sequence[tuple[int, _InHand]]) -> Sequence[Event]:
         now = datetime.now(UTC)
         verdict = judge(done, self._config, now)
         async with self._pool.connection() as connection, connection.transaction():
@@ -167,8 +172,7 @@ class Sender:
             await store.postpone(connection, verdict.postponed)
             ids = [part.message_id for part in verdict.accepted]
             changes += await receipts.adopt_orphans(connection, self._config.name, ids, now)
-            events = await announce(connection, changes, self._listener)
-        await self._publish(events)
+            return await announce(connection, changes, self._listener)
 
     async def _renew(self) -> None:
         while True:
@@ -222,9 +226,7 @@ def _postpone(verdict: Verdict, text_id: int, attempts: int, result: SubmitResul
         verdict.postponed.append(store.Postponed(text_id, now + wait, result.detail, counts=True))
 
 
-async def announce(
-    connection: Connection, changes: Sequence[TextChange], listener: Listener
-) -> Sequence[Event]:
+async def announce(connection: Connection, changes: Sequence[TextChange], listener: Listener) -> Sequence[Event]:
     """Tell the listener of changed texts, inside their transaction, and count them."""
     if not changes:
         return ()

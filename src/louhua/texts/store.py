@@ -158,9 +158,7 @@ async def enqueue(connection: Connection, drafts: Sequence[TextDraft], now: date
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def claim(
-    connection: Connection, smsc: str, limit: int, now: datetime, lease: timedelta
-) -> list[Claimed]:
+async def claim(connection: Connection, smsc: str, limit: int, now: datetime, lease: timedelta) -> list[Claimed]:
     """Take at most ``limit`` due texts for this SMSC; the state ``sending`` is stored when this returns."""
     parameters = {"smsc": smsc, "limit": limit, "now": now, "lease_until": now + lease}
     cursor = await connection.execute(CLAIM, parameters)
@@ -212,9 +210,7 @@ async def add_parts(connection: Connection, smsc: str, parts: Sequence[Accepted]
         )
 
 
-async def mark_submitted(
-    connection: Connection, smsc: str, ids: Sequence[int], now: datetime
-) -> list[TextChange]:
+async def mark_submitted(connection: Connection, smsc: str, ids: Sequence[int], now: datetime) -> list[TextChange]:
     """Texts whose parts the SMSC took all."""
     if not ids:
         return []

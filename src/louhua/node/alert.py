@@ -1,0 +1,101 @@
+"""The ``alert`` role: consumers of the bus, loops over due rows, and the connections to the SMSCs."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+import uvloop
+
+from louhua.alerts.enquiries import Enquiries
+from louhua.alerts.worker import AlertWorker
+from louhua.bus.events import CallEnded, Event, PhoneReachable, TextReceipt, TextReceived
+from louhua.bus.nats import Bus, BusAway
+from louhua.config import Config, load_from_environment
+from louhua.db.pool import Pool, database_url, open_pool
+from louhua.health import PERIOD_S, Check, HealthFile
+from louhua.log import setup_logging
+from louhua.texts.gateway import Gateway
+
+log = structlog.get_logger()
+
+_RETRY_S: Final = 0.5
+_CONNECTIONS: Final = 6
+
+
+class AlertRole:
+    """One process of the role; any number may share a database and a bus."""
+
+    def __init__(self, config: Config, pool: Pool, bus: Bus) -> None:
+        self._config = config
+        self._pool = pool
+        self._bus = bus
+        self._worker = AlertWorker(config, pool, self._publish, self._wake)
+        self._enquiries = Enquiries(config, pool, self._worker.wording, self._wake)
+        self._gateways = [
+            Gateway(smsc, pool, bus, self._worker.outcomes.texts_changed, self._worker.replenish)
+            for smsc in config.smsc
+        ]
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._bus.consume(CallEnded, "alert-calls", self._worker.calls_ended))
+            tasks.create_task(self._bus.consume(PhoneReachable, "alert-phones", self._worker.phones_reachable))
+            tasks.create_task(self._bus.consume(TextReceipt, "alert-receipts", self._worker.receipts_came))
+            tasks.create_task(self._bus.consume(TextReceived, "alert-texts", self._enquiries.texts_received))
+            tasks.create_task(self._worker.probe())
+            tasks.create_task(self._worker.sweep())
+            for gateway in self._gateways:
+                tasks.create_task(gateway.run())
+            tasks.create_task(self._report())
+
+    def _wake(self) -> None:
+        for gateway in self._gateways:
+            gateway.sender.wake.set()
+
+    async def _publish(self, events: Sequence[Event]) -> None:
+        """Tell others what this role learned; its own rows are already right, so it may be given up."""
+        try:
+            await self._bus.publish(events)
+        except BusAway as error:
+            log.warning("alert.untold", events=len(events), error=str(error))
+
+    async def _report(self) -> None:
+        file = HealthFile(self._config.node.data, "alert")
+        while True:
+            file.write({"nats": Check(ok=self._bus.connected), **{
+                f"smsc {health.smsc}": Check(
+                    ok=any(link.bound for link in health.links),
+                    detail=f"{sum(link.bound for link in health.links)} of {len(health.links)} bound",
+                )
+                for health in (gateway.health() for gateway in self._gateways)
+            }})  # fmt: skip
+            await asyncio.sleep(PERIOD_S)
+
+
+async def _serve(config: Config) -> None:
+    pool = await open_pool(database_url(config), size=_CONNECTIONS)
+    bus = await Bus.connect(config, f"{config.node.name}-alert")
+    work = asyncio.create_task(AlertRole(config, pool, bus).run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        log.info("alert.stopping")
+    finally:
+        await bus.close()
+        await pool.close()
+
+
+def main() -> None:
+    """Run the role until SIGTERM."""
+    setup_logging("alert")
+    uvloop.run(_serve(load_from_environment()))
+
+
+if __name__ == "__main__":
+    main()

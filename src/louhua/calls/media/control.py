@@ -55,8 +55,17 @@ class Record(_Message, frozen=True, array_like=True, tag=True):
     stop_keys: str
 
 
+class EndRecord(_Message, frozen=True, array_like=True, tag=True):
+    """End a running recording, as a key that came by SIP INFO does; answered by ``Recorded`` with ``key``."""
+
+    key: str | None
+
+
 class Close(_Message, frozen=True, array_like=True, tag=True):
-    """Free the port; a running recording is finished first. Answered by ``Closed``, always last."""
+    """Free the port; a running recording is finished first. Answered by ``Closed``, always last.
+
+    A session that was refused is closed too: it is the call role's word that the number is not used again.
+    """
 
 
 class Opened(_Message, frozen=True, array_like=True, tag=True):
@@ -100,8 +109,12 @@ class Closed(_Message, frozen=True, array_like=True, tag=True):
     late: int
 
 
-Command = Open | Update | Play | Stop | Record | Close
-Report = Opened | Refused | Digit | Played | Recorded | Closed
+class Lost(_Message, frozen=True, array_like=True, tag=True):
+    """The session died with its media process, or by a fault in it; nothing more comes of it, no ``Closed``."""
+
+
+Command = Open | Update | Play | Stop | Record | EndRecord | Close
+Report = Opened | Refused | Digit | Played | Recorded | Closed | Lost
 
 MAX_DATAGRAM: Final = 64 * 1024
 

@@ -27,9 +27,7 @@ def states(cell: str) -> set[State]:
 
 
 def test_the_documented_table_is_the_code_s_table() -> None:
-    documented = {
-        name: (states(esme), states(smsc)) for name, esme, smsc in table("Who may send what, and when")
-    }
+    documented = {name: (states(esme), states(smsc)) for name, esme, smsc in table("Who may send what, and when")}
     assert documented == {
         snake(kind.__name__): (set(ALLOWED[Role.ESME][kind]), set(ALLOWED[Role.SMSC][kind]))
         for _, kind, _ in LAYOUTS

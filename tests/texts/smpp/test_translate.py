@@ -127,9 +127,7 @@ def test_outbind_tells_nothing() -> None:
     assert inbound(Outbind(), LINK) is None
 
 
-@given(
-    st.integers(0, 255), st.integers(0, 255), st.binary(max_size=60), st.text("+0123456789a ", max_size=20)
-)
+@given(st.integers(0, 255), st.integers(0, 255), st.binary(max_size=60), st.text("+0123456789a ", max_size=20))
 def test_any_deliver_sm_is_something(esm_class: int, data_coding: int, body: bytes, address: str) -> None:
     pdu = DeliverSm(esm_class=esm_class, data_coding=data_coding, short_message=body, source_addr=address)
     arrived = inbound(pdu, LINK)

@@ -79,7 +79,6 @@ class Link(asyncio.Protocol):
         self.pace = pace
         self.session = Session(Role.ESME, clock(), limits)
         self.bound_at: float | None = None
-        self.refused: int | None = None
         loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[str] = loop.create_future()
         self._loop = loop
@@ -249,8 +248,7 @@ class Link(asyncio.Protocol):
 
     def _bind_answered(self, pdu: Pdu) -> None:
         if self.session.state is State.OPEN:
-            self.refused = pdu.status
-            self.close("the bind was refused")
+            self.close(f"the bind was refused: {status_name(pdu.status)}")
             return
         self.bound_at = self._clock()
         self._owner.link_bound(self)

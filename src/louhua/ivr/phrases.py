@@ -87,8 +87,8 @@ def digits(language: Language, number: str) -> Clips:
 
 
 def leave_message(language: Language) -> Clips:
-    """Speak after the beep, end with #; and the beep."""
-    return (*_clips(language, "message-leave"), BEEP)
+    """Speak after the beep (which is not part of this), end with #."""
+    return _clips(language, "message-leave")
 
 
 def message_saved(language: Language) -> Clips:

@@ -1,6 +1,7 @@
 """A client under test that keeps what it was told, and lets a test wait for it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -34,13 +35,15 @@ def numbered(count: int, **fields: Any) -> list[Submit]:
 class Harness:
     """``client``, and everything that came from it."""
 
-    def __init__(self, port: int, *, answers: bool = True, **config: Any) -> None:
+    def __init__(
+        self, port: int, *, answers: bool = True, ssl_context: ssl.SSLContext | None = None, **config: Any
+    ) -> None:
         values: dict[str, Any] = {"rate": 0.0, "response_timeout": timedelta(seconds=5)} | config
         self.config = Smsc(name="test", host="127.0.0.1", port=port, system_id="louhua", **values)
         self.results: list[SubmitResult] = []
         self.batches: list[int] = []
         self.inbound: list[Inbound] = []
-        self.client = SmppClient(self.config, self._results, self._inbound)
+        self.client = SmppClient(self.config, self._results, self._inbound, ssl_context=ssl_context)
         self._answers = answers
         self._news = asyncio.Event()
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from louhua import __version__
 from louhua.config import Config, ConfigError, load
 from louhua.processes import StartError
+from louhua.sandbox.commands import app as sandbox
 
 app = typer.Typer(
     name="louhua",

@@ -1,0 +1,189 @@
+"""As much SIP as a sandbox phone needs: one call at a time over UDP (RFC 3261), on asyncio.
+
+sippy's event loop belongs to a process's main thread, and a sandbox has many phones beside an SMSC in one
+process; see ``docs/decisions/0003-sandbox-phone.md``.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+_T1_S: Final = 0.5
+_T2_S: Final = 4.0
+_GIVE_UP_S: Final = 32.0
+
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A request or response: ``start`` is its first line, ``headers`` keep their order and spelling."""
+
+    start: str
+    headers: Headers
+    body: str = ""
+
+    @property
+    def status(self) -> int:
+        """The status of a response, 0 for a request."""
+        return int(self.start.split(" ", 2)[1]) if self.start.startswith("SIP/2.0 ") else 0
+
+    @property
+    def method(self) -> str:
+        """The method: of a request its own, of a response that of CSeq."""
+        return self.start.split(" ", 1)[0] if not self.status else self.header("CSeq").split()[-1]
+
+    def header(self, name: str) -> str:
+        """The first header of this name, or nothing."""
+        wanted = {name.lower(), _COMPACT.get(name.lower(), "")}
+        return next((value for key, value in self.headers if key.lower() in wanted), "")
+
+    def all(self, name: str) -> list[str]:
+        """Every header of this name."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
+
+    def encode(self) -> bytes:
+        """The message as it goes over the wire."""
+        body = self.body.encode()
+        lines = [self.start, *(f"{name}: {value}" for name, value in self.headers)]
+        if body:
+            lines.append("Content-Type: application/sdp")
+        return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+_COMPACT: Final = {"via": "v", "from": "f", "to": "t", "call-id": "i", "contact": "m", "content-type": "c"}
+
+
+def parse(datagram: bytes) -> Message | None:
+    """Read a message; ``None`` when it is none."""
+    head, _, body = datagram.decode("utf-8", "replace").partition("\r\n\r\n")
+    start, *lines = head.split("\r\n")
+    if "SIP/2.0" not in start:
+        return None
+    pairs = (line.partition(":") for line in lines)
+    return Message(start, tuple((name.strip(), value.strip()) for name, colon, value in pairs if colon), body)
+
+
+def tag() -> str:
+    """A random token for tags, branches and Call-IDs."""
+    return secrets.token_hex(8)
+
+
+class Dialog(msgspec.Struct):
+    """What stays the same in one call's messages, and what the peer's answer adds."""
+
+    target: str
+    local_uri: str
+    contact: str
+    remote: str
+    via: str
+    call_id: str
+    local_tag: str
+    routes: tuple[str, ...] = ()
+
+    def request(self, method: str, branch: str, cseq: int, body: str = "", extra: Headers = ()) -> Message:
+        """A request of this call."""
+        return Message(
+            f"{method} {self.target} SIP/2.0",
+            (
+                ("Via", f"SIP/2.0/UDP {self.via};branch={branch};rport"),
+                *(("Route", route) for route in self.routes),
+                ("Max-Forwards", "70"),
+                ("From", f"<{self.local_uri}>;tag={self.local_tag}"),
+                ("To", self.remote),
+                ("Call-ID", self.call_id),
+                ("CSeq", f"{cseq} {method}"),
+                ("Contact", f"<{self.contact}>"),
+                *extra,
+            ),
+            body,
+        )
+
+    def follow(self, response: Message) -> None:
+        """Take tag, target and routes from a response that makes the dialog (RFC 3261, section 12.1.2)."""
+        self.remote = response.header("To")
+        contact = response.header("Contact")
+        if contact:
+            self.target = contact[contact.find("<") + 1 :].partition(">")[0] if "<" in contact else contact
+        self.routes = tuple(reversed(response.all("Record-Route")))
+
+
+class Transport(asyncio.DatagramProtocol):
+    """A UDP socket that repeats requests until they are answered and gives messages to ``on_message``."""
+
+    def __init__(self, target: tuple[str, int], on_message: Callable[[Message], None]) -> None:
+        self._target = target
+        self._on_message = on_message
+        self._wire: asyncio.DatagramTransport | None = None
+        self._repeating: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def local(self) -> tuple[str, int]:
+        """Our address."""
+        assert self._wire is not None
+        host, port = self._wire.get_extra_info("sockname")[:2]
+        return str(host), int(port)
+
+    @property
+    def repeating(self) -> set[str]:
+        """What is being repeated."""
+        return {key for key, task in self._repeating.items() if not task.done()}
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember the socket (asyncio calls this)."""
+        assert isinstance(transport, asyncio.DatagramTransport)
+        self._wire = transport
+
+    def datagram_received(self, data: bytes, _addr: object) -> None:
+        """Read a datagram (asyncio calls this)."""
+        message = parse(data)
+        if message is not None:
+            self._on_message(message)
+
+    def send(self, message: Message) -> None:
+        """Send once."""
+        if self._wire is not None:
+            self._wire.sendto(message.encode(), self._target)
+
+    def repeat(self, key: str, message: Message, *, slow: bool) -> None:
+        """Send, and again (timers A and E of RFC 3261, section 17) until ``settle`` or for 32 s."""
+        self._repeating[key] = asyncio.create_task(self._repeat(message, slow=slow))
+
+    def settle(self, key: str) -> bool:
+        """Stop repeating; whether that was being repeated."""
+        task = self._repeating.pop(key, None)
+        if task is not None:
+            task.cancel()
+        return task is not None
+
+    async def _repeat(self, message: Message, *, slow: bool) -> None:
+        wait = _T1_S
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GIVE_UP_S):
+                while True:
+                    self.send(message)
+                    await asyncio.sleep(wait)
+                    wait = min(2 * wait, _T2_S) if slow else 2 * wait
+
+    def close(self) -> None:
+        """Close the socket."""
+        for key in list(self._repeating):
+            self.settle(key)
+        if self._wire is not None:
+            self._wire.close()
+
+
+def answer_to(request: Message, status: int, phrase: str, contact: str = "", body: str = "") -> Message:
+    """A response to a request of the peer's."""
+    copied = [
+        (name, value)
+        for name, value in request.headers
+        if name.lower() in {"via", "v", "from", "f", "to", "t", "call-id", "i", "cseq", "record-route"}
+    ]
+    if contact:
+        copied.append(("Contact", f"<{contact}>"))
+    return Message(f"SIP/2.0 {status} {phrase}", tuple(copied), body)

@@ -20,6 +20,8 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
+app.add_typer(sandbox, name="sandbox")
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option(

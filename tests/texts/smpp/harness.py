@@ -38,8 +38,8 @@ class Harness:
     def __init__(
         self, port: int, *, answers: bool = True, ssl_context: ssl.SSLContext | None = None, **config: Any
     ) -> None:
-        values: dict[str, Any] = {"rate": 0.0, "response_timeout": timedelta(seconds=5)} | config
-        self.config = Smsc(name="test", host="127.0.0.1", port=port, system_id="louhua", **values)
+        values: dict[str, Any] = {"system_id": "louhua", "rate": 0.0, "response_timeout": timedelta(seconds=5)}
+        self.config = Smsc(name="test", host="127.0.0.1", port=port, **(values | config))
         self.results: list[SubmitResult] = []
         self.batches: list[int] = []
         self.inbound: list[Inbound] = []

@@ -190,7 +190,7 @@ class SmppClient:
     @property
     def room(self) -> int:
         """How many more segments keep the connections busy; 0 while none is bound."""
-        busy = self._sending()
+        busy = self._transmitting()
         if not busy or self._stopping:
             return 0
         waiting = sum(link.session.outstanding for link in busy)
@@ -208,7 +208,7 @@ class SmppClient:
         for message in messages:
             for part in range(len(message.segments)):
                 self._queue.append(Job(message, part))
-        if self._stopping or not self._sending():
+        if self._stopping or not self._transmitting():
             self._give_back()
         self._soon()
 
@@ -277,8 +277,8 @@ class SmppClient:
     def _links(self) -> list[Link]:
         return [slot.link for slot in self._slots if slot.link is not None]
 
-    def _sending(self) -> list[Link]:
-        return [link for link in self._links() if link.sends]
+    def _transmitting(self) -> list[Link]:
+        return [link for link in self._links() if link.transmits]
 
     def _soon(self) -> None:
         if not self._scheduled:
@@ -288,22 +288,24 @@ class SmppClient:
     def _turn(self) -> None:
         """Once a turn of the event loop: keep the wires busy, then tell the owner."""
         self._scheduled = False
+        self._changed.set()
         self._pump()
         self._deliver()
-        self._changed.set()
 
     def _deliver(self) -> None:
         results, self._results = self._results, []
         arrived, self._inbound = self._inbound, []
-        if results:
-            self._on_results(results)
-        if arrived:
-            self._on_inbound(arrived)
+        try:
+            if results:
+                self._on_results(results)
+        finally:
+            if arrived:
+                self._on_inbound(arrived)
 
     def _pump(self) -> None:
         """Send what windows and paces allow, the connections taking turns to be first."""
         now = self._clock()
-        links = self._sending()
+        links = [link for link in self._links() if link.ready]
         self._next += 1
         wait: float | None = None
         for place in range(len(links)):
@@ -344,7 +346,7 @@ class SmppClient:
 
     async def _call(self, pdu: Pdu) -> Pdu:
         """Send one request of another kind, and return its response if that is good."""
-        if self._stopping or not self._sending():
+        if self._stopping or not self._transmitting():
             raise NotBound(f"no connection to {self.name} is bound")
         answer: asyncio.Future[Pdu] = asyncio.get_running_loop().create_future()
         self._calls.append((pdu, answer))
@@ -369,7 +371,7 @@ class SmppClient:
         while True:
             slot.problem = await self._connect(slot)
             link, slot.link = slot.link, None
-            if not self._sending():
+            if not self._transmitting():
                 self._give_back()
             self._changed.set()
             good = (

@@ -92,9 +92,14 @@ class Link(asyncio.Protocol):
         self._why = "closed by the SMSC"
 
     @property
-    def sends(self) -> bool:
-        """Whether submits may go out here now."""
-        return self.session.state in TX and self._writable and not self._leaving
+    def transmits(self) -> bool:
+        """Whether it is bound for submits."""
+        return self.session.state in TX and not self._leaving
+
+    @property
+    def ready(self) -> bool:
+        """Whether submits may go out now: the SMSC reads what was sent."""
+        return self._writable and self.transmits
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Bind."""

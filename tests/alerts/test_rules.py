@@ -128,9 +128,9 @@ def test_calls_without_end_do_not_put_a_text_off_for_ever() -> None:
 
 def test_the_latest_number_is_the_one_to_call() -> None:
     first = drafts(choice=Choice.CALL_OTHER, other_number="861088886666")[0]
-    second = drafts(
-        choice=Choice.CALL_OTHER, other_number="861066668888", started_at=NOON + timedelta(minutes=1)
-    )[0]
+    second = drafts(choice=Choice.CALL_OTHER, other_number="861066668888", started_at=NOON + timedelta(minutes=1))[
+        0
+    ]
     assert merge([first, second])[0].other_number == "861066668888"
     assert merge([second, first])[0].other_number == "861066668888"
 
@@ -155,9 +155,7 @@ def made_by(calls: list[CallEnded]) -> list[Draft]:
 
 
 @given(st.lists(events, max_size=12), st.integers(0, 12), st.randoms())
-def test_merging_loses_no_call_in_any_order_and_batches(
-    calls: list[CallEnded], cut: int, chance: Any
-) -> None:
+def test_merging_loses_no_call_in_any_order_and_batches(calls: list[CallEnded], cut: int, chance: Any) -> None:
     once = merge(made_by(calls))
     shuffled = list(calls)
     chance.shuffle(shuffled)

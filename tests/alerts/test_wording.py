@@ -84,6 +84,4 @@ def test_every_reply_is_worded(reply: Reply, language: Language) -> None:
 
 
 def test_the_services_language_is_the_default() -> None:
-    assert (
-        Wording(Service(language="en"), 24).reply(Reply.NOTHING, None) == "You have no missed calls to show."
-    )
+    assert Wording(Service(language="en"), 24).reply(Reply.NOTHING, None) == "You have no missed calls to show."

@@ -1,0 +1,162 @@
+"""A story of calls, phones, receipts and texts against the real PostgreSQL, told step by step."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from louhua.alerts.enquiries import Enquiries
+from louhua.alerts.worker import AlertWorker
+from louhua.bus.events import (
+    CallEnded,
+    Choice,
+    Event,
+    Outcome,
+    PhoneReachable,
+    Reason,
+    ReceiptState,
+    Source,
+    TextReceipt,
+    TextReceived,
+    Treatment,
+)
+from louhua.config import Config
+from louhua.db.pool import Pool
+from louhua.reachability.prober import Prober
+from louhua.subscribers.profiles import Profile
+from louhua.subscribers.store import save
+from louhua.texts import receipts, store
+from louhua.texts.outbox import TextKind
+from louhua.texts.sender import LEASE, announce
+
+CALLEE = "8613800138000"
+
+
+class Story:
+    """The alert role without its loops: each step is one of its transactions."""
+
+    def __init__(self, pool: Pool, **settings: Any) -> None:
+        self.config = Config.model_validate(
+            {
+                "smsc": [{"name": "s", "host": "h", "port": 1, "system_id": "x"}],
+                "alerts": {"quiet_time": "0s", "probe_hold_off": "0s", **settings},
+            }
+        )
+        self.pool = pool
+        self.published: list[Event] = []
+        self.worker = AlertWorker(self.config, pool, self._publish, lambda: None)
+        self.enquiries = Enquiries(self.config, pool, self.worker.wording, lambda: None)
+        self._prober = Prober(self.config)
+        self._sent = 0
+
+    async def _publish(self, events: Sequence[Event]) -> None:
+        self.published += events
+
+    def call(self, caller: str = "8613900139000", choice: Choice = Choice.CALL_BACK, **changes: Any) -> CallEnded:
+        """A call that just ended."""
+        at = changes.pop("at", datetime.now(UTC))
+        values: dict[str, Any] = {
+            "id": uuid.uuid4().hex, "node": "n", "trunk": "t", "sip_call_id": "s", "callee": CALLEE,
+            "caller": caller, "reason": Reason.UNREACHABLE, "treatment": Treatment.MENU, "choice": choice,
+            "outcome": Outcome.COMPLETED, "started_at": at, "ended_at": at,
+        }  # fmt: skip
+        return CallEnded(**(values | changes))
+
+    async def calls(self, *calls: CallEnded) -> None:
+        """These calls ended, told in one batch."""
+        await self.worker.calls_ended(list(calls))
+
+    async def phone_on(self, number: str = CALLEE, at: datetime | None = None) -> None:
+        """The phone is back."""
+        event = PhoneReachable(id=uuid.uuid4().hex, number=number, source=Source.API, at=at or datetime.now(UTC))
+        await self.worker.phones_reachable([event])
+
+    async def texted(
+        self, body: str, sender: str = CALLEE, at: datetime | None = None, **changes: Any
+    ) -> TextReceived:
+        """A phone texted us."""
+        event = TextReceived(
+            id=changes.get("id", uuid.uuid4().hex), smsc="s", sender=sender, recipient="06001", body=body,
+            at=at or datetime.now(UTC),
+        )  # fmt: skip
+        await self.enquiries.texts_received([event])
+        return event
+
+    async def probe(self) -> int:
+        """Queue the probes that are due."""
+        async with self.pool.connection() as connection:
+            return await self._prober.probe(connection, datetime.now(UTC), 500)
+
+    async def claim(self, limit: int = 500) -> list[store.Claimed]:
+        """Word what is due and take it for sending."""
+        await self.worker.replenish(limit)
+        async with self.pool.connection() as connection:
+            return await store.claim(connection, "s", limit, datetime.now(UTC), LEASE)
+
+    async def accepted(self, *texts: store.Claimed) -> list[str]:
+        """The SMSC took these texts of one part; its message ids."""
+        now = datetime.now(UTC)
+        ids = []
+        for _ in texts:
+            self._sent += 1
+            ids.append(f"m{self._sent}")
+        parts = [store.Accepted(text.id, 0, name, name) for text, name in zip(texts, ids, strict=True)]
+        async with self.pool.connection() as connection, connection.transaction():
+            await store.add_parts(connection, "s", parts)
+            changes = await store.mark_submitted(connection, "s", [text.id for text in texts], now)
+            changes += await receipts.adopt_orphans(connection, "s", ids, now)
+            self.published += await announce(connection, changes, self.worker.outcomes.texts_changed)
+        return ids
+
+    async def receipt(
+        self,
+        message_id: str,
+        state: ReceiptState = ReceiptState.DELIVERED,
+        number: str = CALLEE,
+        reference: int | None = None,
+    ) -> None:
+        """The SMSC reported."""
+        event = TextReceipt(
+            id=f"{message_id}:{state}", smsc="s", message_id=message_id, number=number, state=state,
+            at=datetime.now(UTC), reference=reference,
+        )  # fmt: skip
+        await self.worker.receipts_came([event])
+
+    async def deliver_all(self) -> list[str]:
+        """Send and deliver everything that is due; the bodies of what people read."""
+        bodies: list[str] = []
+        while texts := await self.claim():
+            for text, message_id in zip(texts, await self.accepted(*texts), strict=True):
+                await self.receipt(message_id, number=text.recipient)
+                if text.kind != TextKind.PROBE:
+                    bodies.append(text.body)
+        return bodies
+
+    async def register(self, **profile: Any) -> None:
+        """Somebody has a profile."""
+        async with self.pool.connection() as connection:
+            await save(connection, [Profile(**{"number": CALLEE, "registered": True, **profile})])
+
+    async def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the database holds."""
+        async with self.pool.connection() as connection:
+            return list(await (await connection.execute(query.encode())).fetchall())
+
+    async def alerts(self) -> list[tuple[Any, ...]]:
+        """Every alert: kind, caller, state, calls."""
+        return await self.rows("SELECT kind, caller, state, calls FROM alerts_alert ORDER BY kind, caller, id")
+
+    async def later(self, length: timedelta) -> None:
+        """Let time pass: everything stored is so much older."""
+        for table, columns in {
+            "alerts_alert": "first_at last_at due_at expires_at updated_at",
+            "reachability_watch": "since last_call_at limit_at next_probe_at",
+            "texts_text": "due_at lease_until submitted_at created_at",
+            "texts_helpsent": "sent_at",
+        }.items():
+            changes = ", ".join(f"{column} = {column} - %(length)s" for column in columns.split())
+            async with self.pool.connection() as connection:
+                await connection.execute(f"UPDATE {table} SET {changes}".encode(), {"length": length})
+
+
+Tell = Callable[..., None]

@@ -1,0 +1,128 @@
+"""What texts from phones bring."""
+
+from datetime import UTC, datetime, timedelta
+
+from tests.alerts.story import Story, Tell
+
+from louhua.bus.events import Choice
+
+A, B = "8613900139000", "8613900139001"
+
+
+async def teased(s: Story) -> None:
+    """Two callers hung up; the teaser was delivered."""
+    await s.calls(s.call(A, Choice.NONE), s.call(B, Choice.NONE), s.call(B, Choice.NONE))
+    await s.phone_on()
+    (teaser,) = await s.deliver_all()
+    assert teaser.startswith("您有3个未接来电")
+
+
+def test_d_brings_one_text_a_caller(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await teased(s)
+        await s.texted("D")
+        texts = await s.deliver_all()
+        assert [text[:11] for text in sorted(texts)] == ["13900139000", "13900139001"]
+        assert ["呼叫过您1次" in text for text in sorted(texts)] == [True, False]
+
+    tell(story)
+
+
+def test_d_works_once(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await teased(s)
+        await s.texted("D")
+        await s.deliver_all()
+        await s.texted("d")
+        assert await s.deliver_all() == ["您目前没有可查询的未接来电。"]
+
+    tell(story)
+
+
+def test_the_same_text_twice_is_answered_once(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        event = await s.texted("D")
+        await s.enquiries.texts_received([event, event])
+        assert len(await s.deliver_all()) == 1
+
+    tell(story)
+
+
+def test_d_comes_too_late(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await teased(s)
+        await s.later(timedelta(hours=25))
+        await s.texted("D")
+        assert await s.deliver_all() == ["您查询的未接来电已超过24小时,详情已失效。"]
+
+    tell(story)
+
+
+def test_d_is_judged_by_when_it_was_received(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await teased(s)
+        await s.later(timedelta(hours=25))
+        await s.texted("D", at=datetime.now(UTC) - timedelta(hours=2))
+        assert len(await s.deliver_all()) == 2
+
+    tell(story)
+
+
+def test_expired_offers_stay_too_late(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        from louhua.alerts.store import expire_offers
+
+        await teased(s)
+        await s.later(timedelta(hours=25))
+        async with s.pool.connection() as connection:
+            assert await expire_offers(connection, datetime.now(UTC)) == 2
+        await s.texted("D")
+        assert "已失效" in (await s.deliver_all())[0]
+
+    tell(story)
+
+
+def test_another_call_is_offered_anew(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await teased(s)
+        await s.later(timedelta(hours=23))
+        await s.calls(s.call(A, Choice.NONE))
+        await s.later(timedelta(hours=2))
+        await s.texted("D")
+        texts = await s.deliver_all()
+        assert len(texts) == 1
+        assert "呼叫过您2次" in texts[0]
+
+    tell(story)
+
+
+def test_d_before_the_next_teaser_makes_it_needless(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await teased(s)
+        await s.calls(s.call(A, Choice.NONE))
+        await s.texted("D")
+        assert len(await s.deliver_all()) == 2
+        await s.phone_on()
+        assert await s.deliver_all() == []
+
+    tell(story)
+
+
+def test_help_at_most_once_an_hour(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.texted("hello")
+        await s.texted("hello?")
+        assert await s.deliver_all() == ["查询未接来电,请编辑短信D到06001,或者拨打12599。"]
+        await s.later(timedelta(minutes=61))
+        await s.texted("hello!")
+        assert len(await s.deliver_all()) == 1
+
+    tell(story)
+
+
+def test_what_people_say_is_not_kept(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.texted("a secret")
+        assert await s.rows("SELECT keyword FROM texts_inbound") == [("unknown",)]
+
+    tell(story)

@@ -1,0 +1,305 @@
+"""Calls become alerts and alerts become texts, whatever comes twice, late or out of order."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.alerts.story import Story, Tell
+
+from louhua.bus.events import Choice, Reason, ReceiptState
+from louhua.texts import store
+from louhua.texts.sender import announce
+
+A, B, C, D = "8613900139000", "8613900139001", "8613900139002", "8613900139003"
+CALLEE = "8613800138000"
+
+
+def test_the_main_job(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call(A), s.call(A))
+        await s.calls(s.call(B, Choice.CALL_OTHER, other_number="861088886666"))
+        await s.calls(s.call(C, Choice.POWER_ON), s.call(D, Choice.NONE))
+        assert await s.claim() == []
+        await s.phone_on()
+        texts = await s.deliver_all()
+        assert len(texts) == 4
+        assert sum("呼叫过您2次,正在期待您的回电" in text for text in texts) == 1
+        assert sum("请您拨01088886666号码" in text for text in texts) == 1
+        assert sum("您有1个未接来电" in text for text in texts) == 1
+        assert sum("用户现已开机" in text for text in texts) == 1
+        await s.texted("D")
+        (detail,) = await s.deliver_all()
+        assert detail.startswith("13900139003于")
+        assert {state for _, _, state, _ in await s.alerts()} == {"delivered"}
+
+    tell(story)
+
+
+def test_the_same_event_twice_counts_once(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        call = s.call()
+        await s.calls(call, call)
+        await s.calls(call)
+        assert await s.alerts() == [("call_back", A, "held", 1)]
+        assert await s.rows("SELECT count(*) FROM alerts_call") == [(1,)]
+
+    tell(story)
+
+
+def test_two_nodes_with_the_same_events_count_them_once(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        calls = [s.call(caller) for caller in (A, B, C) for _ in range(20)]
+        await asyncio.gather(*(s.calls(*calls) for _ in range(4)))
+        assert await s.alerts() == [("call_back", caller, "held", 20) for caller in (A, B, C)]
+
+    tell(story)
+
+
+def test_probe_finds_the_phone_on(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        assert await s.probe() == 1
+        assert await s.probe() == 0, "a watch is probed once, not at every look"
+        (probe,) = await s.claim()
+        assert (probe.recipient, probe.protocol_id, probe.body) == (CALLEE, 0x40, "")
+        (message_id,) = await s.accepted(probe)
+        assert await s.claim() == []
+        await s.receipt(message_id)
+        (text,) = await s.claim()
+        assert text.kind == "alert"
+        assert await s.rows("SELECT * FROM reachability_watch") == []
+
+    tell(story)
+
+
+def test_the_receipt_comes_before_the_probes_id_is_stored(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.probe()
+        (probe,) = await s.claim()
+        await s.receipt("m1")
+        assert await s.claim() == []
+        await s.accepted(probe)
+        assert [text.kind for text in await s.claim()] == ["alert"]
+        assert await s.rows("SELECT * FROM texts_orphanreceipt") == []
+
+    tell(story)
+
+
+def test_a_receipt_finds_a_text_whose_response_never_came(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.phone_on()
+        (text,) = await s.claim()
+        await s.receipt("unheard-of", reference=text.reference)
+        assert await s.alerts() == [("call_back", A, "delivered", 1)]
+        await s.later(timedelta(minutes=5))
+        async with s.pool.connection() as connection:
+            assert await store.end_leases(connection, datetime.now(UTC)) == []
+        assert await s.claim() == [], "it must not be sent again"
+
+    tell(story)
+
+
+def test_a_call_while_its_alert_is_being_sent_makes_the_next_one(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.phone_on()
+        (text,) = await s.claim()
+        await s.calls(s.call())
+        (message_id,) = await s.accepted(text)
+        await s.receipt(message_id)
+        assert await s.alerts() == [("call_back", A, "delivered", 1), ("call_back", A, "held", 1)]
+
+    tell(story)
+
+
+def test_old_news_of_a_phone_does_not_release_a_newer_call(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        before = datetime.now(UTC) - timedelta(seconds=5)
+        await s.calls(s.call())
+        await s.phone_on(at=before)
+        assert await s.claim() == []
+        assert len(await s.rows("SELECT * FROM reachability_watch")) == 1
+
+    tell(story)
+
+
+def test_a_phone_that_went_off_again_gets_nothing(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.phone_on()
+        await s.calls(s.call())
+        assert await s.claim() == []
+        assert await s.alerts() == [("call_back", A, "held", 2)]
+        await s.phone_on()
+        assert len(await s.claim()) == 1
+
+    tell(story)
+
+
+def test_a_busy_call_proves_that_the_phone_is_on(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call(A))
+        await s.calls(s.call(B, reason=Reason.BUSY))
+        assert len(await s.claim()) == 2
+        assert [event.id[:5] for event in s.published] == ["call:"]
+
+    tell(story)
+
+
+def test_one_watch_however_many_callers(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        for caller in (A, B, C, D):
+            await s.calls(s.call(caller))
+        assert await s.rows("SELECT callee FROM reachability_watch") == [(CALLEE,)]
+        assert await s.probe() == 1
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("policy", "states"),
+    [
+        ("send", {"call_back": "due", "power_on": "expired"}),
+        ("drop", {"call_back": "expired", "power_on": "expired"}),
+    ],
+)
+def test_nothing_is_heard_until_the_limit(tell: Tell, policy: str, states: dict[str, str]) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call(A), s.call(B, Choice.POWER_ON))
+        await s.later(timedelta(hours=73))
+        async with s.pool.connection() as connection:
+            await s.worker._end_watches(connection, datetime.now(UTC))
+        assert {kind: state for kind, _, state, _ in await s.alerts()} == states
+        assert await s.rows("SELECT * FROM reachability_watch") == []
+
+    tell(story, when_watch_ends=policy)
+
+
+@pytest.mark.parametrize(
+    ("state", "probes_again"),
+    [(ReceiptState.UNDELIVERABLE, True), (ReceiptState.EXPIRED, True), (ReceiptState.REJECTED, False)],
+)
+def test_what_a_failed_probe_says(tell: Tell, state: ReceiptState, probes_again: bool) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.probe()
+        await s.receipt((await s.accepted(*await s.claim()))[0], state)
+        await s.later(timedelta(minutes=2))
+        assert await s.probe() == probes_again
+        assert await s.alerts() == [("call_back", A, "held", 1)]
+
+    tell(story)
+
+
+def test_an_undelivered_text_waits_for_the_phone_and_is_tried_again(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.phone_on()
+        await s.receipt((await s.accepted(*await s.claim()))[0], ReceiptState.EXPIRED)
+        assert await s.alerts() == [("call_back", A, "held", 1)]
+        await s.phone_on()
+        assert len(await s.deliver_all()) == 1
+        assert await s.alerts() == [("call_back", A, "delivered", 1)]
+
+    tell(story)
+
+
+def test_a_failed_alert_joins_the_newer_one(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.phone_on()
+        texts = await s.claim()
+        await s.calls(s.call())
+        await s.receipt((await s.accepted(*texts))[0], ReceiptState.UNDELIVERABLE)
+        assert await s.alerts() == [("call_back", A, "failed", 1), ("call_back", A, "held", 2)]
+
+    tell(story)
+
+
+def test_an_alert_is_given_up_in_the_end(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        for _ in range(4):
+            await s.phone_on()
+            await s.receipt((await s.accepted(*await s.claim()))[0], ReceiptState.EXPIRED)
+        assert await s.alerts() == [("call_back", A, "failed", 1)]
+
+    tell(story)
+
+
+def test_a_rejected_text_is_not_tried_again(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.phone_on()
+        await s.receipt((await s.accepted(*await s.claim()))[0], ReceiptState.REJECTED)
+        assert await s.alerts() == [("call_back", A, "failed", 1)]
+
+    tell(story)
+
+
+def test_a_text_in_a_dead_process_is_sent_once_more_and_not_a_third_time(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.phone_on()
+        for expected in (1, 1, 0):
+            assert len(await s.claim()) == expected
+            await s.later(timedelta(minutes=1))
+            async with s.pool.connection() as connection, connection.transaction():
+                changes = await store.end_leases(connection, datetime.now(UTC))
+                await announce(connection, changes, s.worker.outcomes.texts_changed)
+        assert await s.rows("SELECT state, resent FROM texts_text") == [("failed", True)]
+        assert await s.alerts() == [("call_back", A, "failed", 1)]
+
+    tell(story)
+
+
+def test_privacy_is_checked_when_the_text_is_worded(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call(A, Choice.POWER_ON))
+        await s.register(tells_power_on=False)
+        await s.phone_on()
+        assert await s.claim() == []
+        assert await s.alerts() == [("power_on", A, "dropped", 1)]
+
+    tell(story)
+
+
+def test_a_registered_callee_is_told_who_called(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.register(language="en")
+        await s.calls(s.call(A, Choice.NONE), s.call(A, Choice.NONE), s.call(B, Choice.NONE))
+        await s.phone_on()
+        texts = await s.deliver_all()
+        assert sorted(text[:35] for text in texts) == [
+            "13900139000 called you 2 times, las",
+            "13900139001 called you 1 time, last",
+        ]
+
+    tell(story)
+
+
+def test_a_recorded_message_is_kept_and_announced(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        call = s.call(A, Choice.MESSAGE, recording="object", recording_ms=4000)
+        await s.calls(call)
+        await s.calls(call)
+        assert await s.rows("SELECT callee, recording, length_ms FROM voicemail_message") == [
+            (CALLEE, "object", 4000)
+        ]
+        await s.phone_on()
+        assert "给您留言1条" in (await s.deliver_all())[0]
+
+    tell(story)
+
+
+def test_set_dpf_is_asked_for_where_the_smsc_notifies(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.probe()
+        (probe,) = await s.claim()
+        assert not probe.set_dpf
+        assert probe.validity == timedelta(hours=24)
+
+    tell(story)

@@ -52,9 +52,7 @@ def test_it_dies_with_a_killed_parent_and_starts_again(data: Path) -> None:
         f"server = EmbeddedPostgres(pathlib.Path({str(data)!r})); server.start()\n"
         "print(server.process.pid, flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as parent:
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         assert int(parent.stdout.readline())
         parent.kill()

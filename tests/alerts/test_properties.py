@@ -1,0 +1,109 @@
+"""Any interleaving of calls, probes, receipts and repeats ends with each call counted once.
+
+Random histories run against the real database; what must hold is looked at after each.
+"""
+
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.alerts.story import Story, Tell
+
+from louhua.bus.events import CallEnded, Choice, Reason, ReceiptState
+from louhua.texts import store
+
+CALLERS = ["8613900139000", "8613900139001"]
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("call"), st.sampled_from(CALLERS), st.sampled_from(Choice), st.sampled_from(Reason)),
+        st.tuples(st.just("again"), st.integers(0, 5)),
+        st.tuples(st.just("phone on")),
+        st.tuples(st.just("probe")),
+        st.tuples(st.just("claim")),
+        st.tuples(st.just("accept"), st.integers(0, 5)),
+        st.tuples(st.just("receipt"), st.integers(0, 5), st.sampled_from(ReceiptState)),
+        st.tuples(st.just("D")),
+    ),
+    max_size=25,
+)
+
+
+class History:
+    """Plays steps, some of which make no sense at their moment and are passed over."""
+
+    def __init__(self, s: Story) -> None:
+        self.s = s
+        self.calls: list[CallEnded] = []
+        self.claimed: list[store.Claimed] = []
+        self.accepted: list[tuple[str, str]] = []
+
+    async def play(self, step: tuple[Any, ...]) -> None:
+        match step:
+            case ("call", caller, choice, reason):
+                extra = (
+                    {"recording": f"r{len(self.calls)}", "recording_ms": 2000} if choice is Choice.MESSAGE else {}
+                )
+                self.calls.append(self.s.call(caller, choice, reason=reason, **extra))
+                await self.s.calls(self.calls[-1])
+            case ("again", number) if self.calls:
+                await self.s.calls(self.calls[number % len(self.calls)], self.calls[-1])
+            case ("phone on",):
+                await self.s.phone_on()
+            case ("probe",):
+                await self.s.probe()
+            case ("claim",):
+                self.claimed += await self.s.claim()
+            case ("accept", number) if self.claimed:
+                text = self.claimed.pop(number % len(self.claimed))
+                self.accepted.append(((await self.s.accepted(text))[0], text.recipient))
+            case ("receipt", number, state) if self.accepted:
+                message_id, recipient = self.accepted[number % len(self.accepted)]
+                await self.s.receipt(message_id, state, number=recipient)
+            case ("D",):
+                await self.s.texted("D")
+
+    async def check(self) -> None:
+        s = self.s
+        assert await s.rows("SELECT count(*) FROM alerts_call") == [(len(self.calls),)]
+        assert not await s.rows(
+            "SELECT callee, caller, kind FROM alerts_alert WHERE state IN ('held', 'due', 'offered')"
+            " GROUP BY 1, 2, 3 HAVING count(*) > 1"
+        ), "two open alerts with one key"
+        assert not await s.rows(
+            "SELECT id FROM alerts_alert AS a WHERE state = 'held' AND watched"
+            " AND NOT EXISTS (SELECT 1 FROM reachability_watch AS w WHERE w.callee = a.callee)"
+        ), "an alert waits for a phone that nobody watches"
+        assert not await s.rows(
+            "SELECT id FROM alerts_alert WHERE state IN ('held', 'due') AND NOT watched AND due_at IS NULL"
+        ), "an alert waits for nothing"
+        assert not await s.rows(
+            "SELECT alert_id FROM texts_text WHERE state = 'delivered' AND alert_id IS NOT NULL"
+            " GROUP BY 1 HAVING count(*) > 1"
+        ), "an alert was delivered twice"
+        await self.check_counts()
+
+    async def check_counts(self) -> None:
+        """Every call that asked for a call back is in one alert; a failed one may have handed its calls over."""
+        asked = sum(call.choice is Choice.CALL_BACK for call in self.calls)
+        ((live, failed),) = await self.s.rows(
+            "SELECT coalesce(sum(calls) FILTER (WHERE state <> 'failed'), 0),"
+            " coalesce(sum(calls) FILTER (WHERE state = 'failed'), 0)"
+            " FROM alerts_alert WHERE kind = 'call_back'"
+        )
+        assert live <= asked <= live + failed
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps)
+def test_no_history_loses_or_doubles_anything(tell: Tell, history: list[tuple[Any, ...]]) -> None:
+    async def story(s: Story) -> None:
+        for table in ("alerts_alert", "alerts_call", "reachability_watch", "texts_text", "texts_part",
+                      "texts_orphanreceipt", "texts_inbound", "voicemail_message"):  # fmt: skip
+            await s.rows(f"WITH gone AS (DELETE FROM {table} RETURNING 1) SELECT count(*) FROM gone")
+        played = History(s)
+        for step in history:
+            await played.play(step)
+        await played.check()
+
+    tell(story)

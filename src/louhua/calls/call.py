@@ -83,7 +83,7 @@ class Call(Protocol):
         returned; otherwise ``None`` when everything was played.
         """
 
-    async def key(self, timeout: float) -> str | None:
+    async def key(self, timeout: float) -> str | None:  # noqa: ASYNC109
         """The next key (``0``-``9``, ``*``, ``#``) or ``None`` after ``timeout`` seconds."""
 
     async def record(self, *, max_ms: int, silence_ms: int, stop_keys: str = "#") -> Recording:

@@ -4,6 +4,7 @@
 there is no tick. The process ends when its control socket closes, finishing its recordings first.
 """
 
+import functools
 import gc
 import random
 import select
@@ -33,9 +34,9 @@ from louhua.calls.media.control import (
     decode_commands,
     encode,
 )
+from louhua.calls.media.pacing import TURN_S, Pacer, Send, Sender
 from louhua.calls.media.ports import NoPort, Ports
 from louhua.calls.media.prompts import Prompts
-from louhua.calls.media.rtp import Pacer, Sender
 from louhua.calls.media.session import Address, Session
 
 log = structlog.get_logger()
@@ -46,6 +47,9 @@ _COMMANDS_AT_ONCE: Final = 32
 """Datagrams of commands taken before packets have their turn again."""
 
 
+_program = functools.cache(packet_filter.program)
+
+
 class UdpLine:
     """A session's socket: connected to its peer, or, to latch, hearing everybody."""
 
@@ -53,7 +57,7 @@ class UdpLine:
         self.socket = sock
         self.port = port
         self.hears_everybody = latch
-        self.send: Callable[[bytearray], object] = self._send_to_remote if latch else sock.send
+        self.send: Send = self._send_to_remote if latch else sock.send
         self._remote: Address = ("", 0)
         self._wanted: frozenset[int] | None = None
 
@@ -69,9 +73,9 @@ class UdpLine:
         wanted = frozenset(payload_types)
         if wanted != self._wanted:
             self._wanted = wanted
-            packet_filter.attach(self.socket, packet_filter.program(wanted))
+            packet_filter.attach(self.socket, _program(wanted))
 
-    def _send_to_remote(self, datagram: bytearray) -> object:
+    def _send_to_remote(self, datagram: memoryview) -> object:
         return self.socket.sendto(datagram, self._remote)
 
 
@@ -83,7 +87,7 @@ class MediaProcess:
         self._control = control
         self._ports = ports
         self._prompts = prompts
-        self._pacer = Pacer()
+        self._pacer = Pacer(prompts.frames)
         self._epoll = select.epoll()
         self._epoll.register(control, select.EPOLLIN)
         self._sessions: dict[int, tuple[Session, UdpLine]] = {}
@@ -99,19 +103,28 @@ class MediaProcess:
         """Serve until the control socket closes."""
         control = self._control.fileno()
         while not self._ended:
-            events = self._epoll.poll(self._wait())
-            for sender in self._pacer.run(time.monotonic):
-                self._by_sender[sender].on_played()
-            for number, _ in events:
+            for number, _ in self._wait():
                 if number == control:
                     self._take_commands()
                 else:
                     self._take_packet(number)
             self._send_reports()
 
-    def _wait(self) -> float | None:
+    def _wait(self) -> list[tuple[int, int]]:
+        """Send what falls due until there is something to read.
+
+        While somebody plays, packets and commands are looked for once a turn and not one by one: they wait
+        10 ms at most, and a process with hundreds of calls wakes up 100 times a second and not 2,000 times.
+        """
         due = self._pacer.next_due()
-        return None if due is None else max(0.0, due - time.monotonic())
+        if due is None:
+            return self._epoll.poll()
+        pause = min(due - time.monotonic(), TURN_S)
+        if pause > 0:
+            time.sleep(pause)
+        for sender in self._pacer.run(time.monotonic):
+            self._by_sender[sender].on_played()
+        return self._epoll.poll(0)
 
     # Commands
 

@@ -1,41 +1,48 @@
-"""Prompts as ready frames: every ``.al`` file under a directory, cut into 20 ms, for both laws of G.711.
+"""Prompts as ready frames: every ``.al`` file under a directory, cut into 20 ms, in both laws of G.711.
 
-A clip's name is its path under the directory without the ending (``zh-hans/menu-intro``);
-``silence/2000`` is 2,000 ms of silence and needs no file. Files are read once, at the start, so that no
-disk is waited for while calls are spoken to.
+A clip's name is its path under the directory without the ending (``zh-hans/menu-intro``); ``silence/2000``
+is 2,000 ms of silence and needs no file. Files are read once, at the start, into one array of frames, so
+that no disk is waited for while calls are spoken to and all calls send from the same memory.
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 import structlog
 
-from louhua.calls.media.g711 import ALAW_SILENCE, to_law
+from louhua.calls.media.g711 import ALAW_SILENCE, ALAW_TO_ULAW, PCMU
+from louhua.calls.media.rtp import FRAME, FRAME_MS
 
 log = structlog.get_logger()
 
-FRAME: Final = 160
-"""Samples, and octets, in a frame of 20 ms at 8 kHz."""
-FRAME_MS: Final = 20
-
-Frames = tuple[bytes, ...]
+FrameArray = np.ndarray[Any, np.dtype[np.void]]
 
 _SILENCE: Final = "silence/"
 _LONGEST_SILENCE_MS: Final = 600_000
 
 
-def cut(alaw: bytes) -> Frames:
-    """A-law octets as frames, the last filled up with silence."""
-    padded = alaw + bytes([ALAW_SILENCE]) * (-len(alaw) % FRAME)
-    return tuple(padded[start : start + FRAME] for start in range(0, len(padded), FRAME))
+class Run(NamedTuple):
+    """Frames that follow each other: the first one's place among all, how many, and the step to the next."""
+
+    first: int
+    frames: int
+    step: int = 1
 
 
 class Prompts:
-    """All clips of a node, by name and payload type."""
+    """All clips of a node. ``frames`` holds every frame in A-law, then every frame in µ-law."""
 
     def __init__(self, clips: dict[str, bytes]) -> None:
-        self._alaw = clips
-        self._frames: dict[tuple[str, int], Frames] = {}
+        self._runs: dict[str, Run] = {}
+        octets = bytearray(bytes([ALAW_SILENCE]) * FRAME)
+        for name, alaw in clips.items():
+            padded = alaw + bytes([ALAW_SILENCE]) * (-len(alaw) % FRAME)
+            self._runs[name] = Run(len(octets) // FRAME, len(padded) // FRAME)
+            octets += padded
+        self._ulaw_from = len(octets) // FRAME
+        octets += octets.translate(ALAW_TO_ULAW)
+        self.frames: FrameArray = np.frombuffer(bytes(octets), dtype=f"V{FRAME}")
 
     @classmethod
     def load(cls, directory: Path) -> "Prompts":
@@ -48,29 +55,23 @@ class Prompts:
         )
 
     def __len__(self) -> int:
-        return len(self._alaw)
+        return len(self._runs)
 
-    def frames(self, clip: str, payload_type: int) -> Frames:
-        """The clip's frames in the law of ``payload_type``; none, and a line in the log, if unknown."""
-        key = clip, payload_type
-        frames = self._frames.get(key)
-        if frames is None:
-            frames = self._frames[key] = self._cut(clip, payload_type)
-        return frames
-
-    def _cut(self, clip: str, payload_type: int) -> Frames:
-        alaw = self._alaw.get(clip)
-        if alaw is None:
-            alaw = _silence(clip)
-        if alaw is None:
+    def run(self, clip: str) -> Run | None:
+        """The clip's frames in A-law; ``None``, and a line in the log, if unknown or empty."""
+        run = self._runs.get(clip) or _silence(clip)
+        if run is None:
             log.warning("media.unknown_clip", clip=clip)
-            return ()
-        return tuple(to_law(payload_type, frame) for frame in cut(alaw))
+        return run if run and run.frames else None
+
+    def shift(self, payload_type: int) -> int:
+        """How far from each frame in A-law the same one in the law of ``payload_type`` is."""
+        return self._ulaw_from if payload_type == PCMU else 0
 
 
-def _silence(clip: str) -> bytes | None:
-    """The octets of ``silence/NNN``, or ``None`` when the clip is not that."""
+def _silence(clip: str) -> Run | None:
+    """``silence/NNN``: the frame of silence at place 0, again and again, for at least that time."""
     length = clip.removeprefix(_SILENCE)
     if length == clip or not length.isdecimal() or int(length) > _LONGEST_SILENCE_MS:
         return None
-    return bytes([ALAW_SILENCE]) * (int(length) * FRAME // FRAME_MS)
+    return Run(0, -(-int(length) // FRAME_MS), 0)

@@ -12,8 +12,9 @@ from typing import Protocol
 from louhua.calls.media.control import Digit, Open, Play, Played, Report, Update
 from louhua.calls.media.dtmf import KeyReceiver
 from louhua.calls.media.g711 import PCMA, PCMU
+from louhua.calls.media.pacing import Pacer, Send, Sender
 from louhua.calls.media.prompts import Prompts
-from louhua.calls.media.rtp import SAMPLE_RATE, Pacer, Send, Sender, parse
+from louhua.calls.media.rtp import SAMPLE_RATE, parse
 
 Address = tuple[str, int]
 
@@ -63,13 +64,13 @@ class Session:
         self._latched: Address | None = None
         self._announced: Address | None = None
         self._remote: Address | None = None
-        self._payload_type = command.payload_type
         self._dtmf_type = command.dtmf_type
         self._set_remote(command.remote)
         self._first_timestamp, sequence, ssrc = start
         self.sender = Sender(
             ssrc=ssrc, sequence=sequence, timestamp=self._first_timestamp, phase=pacer.share(), send=line.send
         )
+        self._speak(command.payload_type)
         self._listen()
 
     # Commands
@@ -81,10 +82,9 @@ class Session:
         """
         if command.remote != self._announced:
             self._set_remote(command.remote)
-        if command.payload_type != self._payload_type:
-            self._payload_type = command.payload_type
-            if self._play is not None:
-                self.sender.change(self._clips(self._play), command.payload_type)
+        if command.payload_type != self.sender.payload_type:
+            self._pacer.remove(self.sender)
+            self._speak(command.payload_type)
         self._dtmf_type = command.dtmf_type
         self._sending = command.send
         self._listen()
@@ -94,8 +94,8 @@ class Session:
         """Begin to play, in place of what is playing."""
         self.stop()
         self._play = command
-        self.sender.load(self._clips(command), self._payload_type)
-        if self.sender.left:
+        self.sender.load([run for run in map(self._prompts.run, command.clips) if run is not None])
+        if self.sender.runs:
             self._pace(now)
         else:
             self.on_played()
@@ -103,7 +103,7 @@ class Session:
     def stop(self) -> None:
         """Play no more."""
         self._pacer.remove(self.sender)
-        self.sender.unload()
+        self.sender.load([])
         self._over(interrupted=True)
 
     def close(self) -> None:
@@ -142,8 +142,8 @@ class Session:
 
     # How it is done
 
-    def _clips(self, command: Play) -> tuple[tuple[bytes, ...], ...]:
-        return tuple(self._prompts.frames(clip, self._payload_type) for clip in command.clips)
+    def _speak(self, payload_type: int) -> None:
+        self.sender.speak(payload_type, self._prompts.shift(payload_type))
 
     def _over(self, *, interrupted: bool) -> None:
         if self._play is not None:
@@ -154,8 +154,8 @@ class Session:
         """Send or rest, as direction, peer and what is left say."""
         if not self._sending or self._remote is None:
             self._pacer.remove(self.sender)
-        elif self.sender.left and not self._pacer.has(self.sender):
-            self.sender.resume(self._first_timestamp + int((now - self._began) * SAMPLE_RATE))
+        elif self.sender.runs and self.sender.row is None:
+            self.sender.timestamp = self._first_timestamp + int((now - self._began) * SAMPLE_RATE)
             self._pacer.add(self.sender, now)
 
     def _set_remote(self, remote: Address | None) -> None:

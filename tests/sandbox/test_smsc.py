@@ -1,6 +1,7 @@
 """The sandbox's SMSC over SMPP: with our client, and with one that is not ours (npm's smpp)."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -13,8 +14,18 @@ from louhua.bus.events import ReceiptState
 from louhua.sandbox.handsets import Delivered
 from louhua.sandbox.smsc import HandsetOff, SandboxSmsc
 from louhua.texts.smpp import tlv
+from louhua.texts.smpp.codec import decode, encode
 from louhua.texts.smpp.errors import Refused
+from louhua.texts.smpp.frames import FrameDecoder
 from louhua.texts.smpp.messages import PhoneAvailable
+from louhua.texts.smpp.pdu import (
+    BindTransceiver,
+    BindTransceiverResp,
+    DeliverSm,
+    DeliverSmResp,
+    SubmitSm,
+    SubmitSmResp,
+)
 from louhua.texts.smpp.status import Outcome, Status
 from louhua.texts.smpp.tlv import Tag
 
@@ -353,6 +364,50 @@ def test_what_a_foreign_client_did_not_answer_comes_again_when_it_is_back() -> N
             await first.event("closed")
         async with node_peer("esme.js", **options) as second:
             assert (await second.event("deliver_sm"))["short_message"] == "D"
+
+    asyncio.run(with_smsc(story))
+
+
+def resize(buffers: socket.socket, size: int) -> None:
+    """Set what the kernel keeps for a connection."""
+    for kind in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        buffers.setsockopt(socket.SOL_SOCKET, kind, size)
+
+
+def test_an_esme_that_does_not_read_is_waited_for() -> None:
+    """Its receipts stay in the centre, which reads no more from it until it reads again."""
+    count = 5_000
+
+    async def story(smsc: SandboxSmsc, port: int) -> None:
+        ours = socket.create_connection(("127.0.0.1", port))
+        resize(ours, 32_768)
+        reader, writer = await asyncio.open_connection(sock=ours, limit=1024)
+        await smsc.until(lambda: len(smsc._connections) == 1)
+        (link,) = smsc._connections
+        assert link._transport is not None
+        theirs = link._transport.get_extra_info("socket")
+        resize(theirs, 32_768)
+        writer.write(encode(BindTransceiver(1, system_id="slow")))
+        assert isinstance(decode(await reader.readexactly(29)), BindTransceiverResp)
+        submit = SubmitSm(destination_addr=PHONE, registered_delivery=1)
+        writer.writelines(encode(submit, number + 2) for number in range(count))
+        async with esme(port) as other:
+            await other.until(lambda: not link._writable)
+            assert len(smsc.delivered) < count
+            await other.submit(numbered(10))
+            await other.until(lambda: len(other.receipts) == 10)
+        resize(ours, 1 << 20)
+        resize(theirs, 1 << 20)
+        frames, receipts, responses = FrameDecoder(), 0, 0
+        while receipts < count:
+            for frame in frames.feed(await reader.read(65536))[0]:
+                pdu = decode(frame)
+                if isinstance(pdu, DeliverSm):
+                    receipts += 1
+                    writer.write(encode(DeliverSmResp(pdu.sequence)))
+                responses += isinstance(pdu, SubmitSmResp)
+        assert responses == count
+        writer.close()
 
     asyncio.run(with_smsc(story))
 

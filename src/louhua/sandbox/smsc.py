@@ -143,6 +143,7 @@ class SandboxSmsc:
     def joined(self, link: "EsmeLink") -> None:
         """A connection was opened."""
         self._connections.add(link)
+        self._changed.set()
 
     def left(self, link: "EsmeLink", unsafe: Iterable[Pdu]) -> None:
         """A connection is closed; what it was not told to be safe goes out again."""

@@ -12,9 +12,12 @@ from tests.texts.smpp.harness import PHONE, Harness, esme, numbered, text
 
 from louhua.sandbox.smsc import SandboxSmsc
 from louhua.texts.smpp.client import back_off
+from louhua.texts.smpp.codec import encode
 from louhua.texts.smpp.errors import NotBound, Unanswered
+from louhua.texts.smpp.pdu import BindTransceiverResp
 from louhua.texts.smpp.states import State
 from louhua.texts.smpp.status import Outcome
+from louhua.texts.smpp.tlv import Tag
 
 TLS = Path(__file__).parent / "tls"
 Story = Callable[[SandboxSmsc, Harness], Awaitable[None]]
@@ -222,6 +225,41 @@ def test_a_server_that_says_nothing_is_left() -> None:
             await asyncio.wait_for(left.wait(), 5)
             await harness.until(lambda: "bind" in harness.client.health().links[0].problem)
         server.close()
+
+    asyncio.run(run())
+
+
+def test_an_smsc_that_does_not_read_gets_nothing_new() -> None:
+    """The socket fills up; what was written has an unknown outcome, the rest is not sent."""
+
+    async def run() -> None:
+        done = asyncio.Event()
+
+        async def bind_and_sleep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readexactly(16)
+            writer.write(encode(BindTransceiverResp(1, 0, "deaf")))
+            await done.wait()
+            writer.transport.abort()
+
+        server = await asyncio.start_server(bind_and_sleep, "127.0.0.1", 0, limit=1024)
+        port = server.sockets[0].getsockname()[1]
+        try:
+            async with esme(port, window=10_000, response_timeout=timedelta(seconds=1)) as harness:
+                payload = ((Tag.MESSAGE_PAYLOAD, bytes(60_000)),)
+                harness.client.submit_many(numbered(500, tlvs=payload))
+                await harness.until(lambda: not harness.client._links()[0].ready)
+                sent = harness.client.counters.submitted
+                assert 0 < sent <= 500
+                assert harness.client.health().bound
+                harness.client.submit_many([text(1000)])
+                await harness.until(lambda: len(harness.results) >= sent)
+                assert {result.outcome for result in harness.results[:sent]} == {Outcome.UNKNOWN}
+                assert harness.client.counters.submitted == sent
+                assert harness.client.health().queued == 501 - sent
+            assert len(harness.results) == 501
+        finally:
+            done.set()
+            server.close()
 
     asyncio.run(run())
 

@@ -374,9 +374,7 @@ class SmppClient:
             if not self._transmitting():
                 self._give_back()
             self._changed.set()
-            good = (
-                link is not None and link.bound_at is not None and self._clock() - link.bound_at > _SETTLED_S
-            )
+            good = link is not None and link.bound_at is not None and self._clock() - link.bound_at > _SETTLED_S
             failures = 0 if good else failures + 1
             if self._stopping:
                 return

@@ -237,9 +237,7 @@ class Link(asyncio.Protocol):
         if result.status is not None and result.status in SLOW_DOWN:
             counters.slowed_down += 1
             if self.pace.refused(self._clock()):
-                log.warning(
-                    "smsc_slows_us_down", status=status_name(result.status), rate=round(self.pace.rate)
-                )
+                log.warning("smsc_slows_us_down", status=status_name(result.status), rate=round(self.pace.rate))
 
     def _expired(self, token: Any, results: list[SubmitResult]) -> None:
         if token.__class__ is Job:

@@ -53,7 +53,7 @@ _WORDS: Final = (
 )
 """How the words begin that stand after ``stat:``; Appendix B has DELIVRD, EXPIRED, DELETED, UNDELIV, …"""
 
-_FIELD: Final = re.compile(r"\b(id|stat|err|done\s+date)\s*:\s*([^\s:]*)(?=\s|$)", re.IGNORECASE)
+_FIELD: Final = re.compile(r"\b(id|stat|err)\s*:\s*([^\s:]*)(?=\s|$)", re.IGNORECASE)
 _TEXT: Final = re.compile(r"\btext\s*:", re.IGNORECASE)
 
 
@@ -62,7 +62,7 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
 
     ``message_id`` is as written and may be empty; ``number`` is the phone (canonical); ``error`` is the
     network's code (``"3:6"``: network type and code, or what stood after ``err:``); ``reference``
-    is the user_message_reference of the submit; ``done_at`` is the SMSC's local time, so only a hint.
+    is the user_message_reference of the submit. The text's dates are left: they are in a zone nobody names.
     """
 
     message_id: str
@@ -70,7 +70,6 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
     state: ReceiptState
     error: str = ""
     reference: int | None = None
-    done_at: str = ""
     intermediate: bool = False
 
 
@@ -84,18 +83,22 @@ def is_receipt(pdu: DeliverSm | DataSm) -> bool:
 
 def read_receipt(pdu: DeliverSm | DataSm) -> Receipt:
     """Read what ``is_receipt`` accepted; what is missing is empty, and a state nobody knows is UNKNOWN."""
-    fields = _text_fields(decode_text(pdu.data_coding, content(pdu)))
     message_id = tlv.text(pdu.tlvs, Tag.RECEIPTED_MESSAGE_ID)
     number = tlv.integer(pdu.tlvs, Tag.MESSAGE_STATE)
-    state = _state(fields.get("stat", "")) if number is None else STATES.get(number, ReceiptState.UNKNOWN)
+    state = None if number is None else STATES.get(number, ReceiptState.UNKNOWN)
+    error = _network_error(tlv.find(pdu.tlvs, Tag.NETWORK_ERROR_CODE))
+    if message_id is None or state is None or (not error and state is not ReceiptState.DELIVERED):
+        fields = _text_fields(decode_text(pdu.data_coding, content(pdu)))
+        message_id = fields.get("id", "") if message_id is None else message_id
+        state = _state(fields.get("stat", "")) if state is None else state
+        error = error or fields.get("err", "")
     return Receipt(
-        message_id=fields.get("id", "") if message_id is None else message_id,
-        number=to_number(pdu.source_addr_ton, pdu.source_addr),
-        state=state,
-        error=_network_error(tlv.find(pdu.tlvs, Tag.NETWORK_ERROR_CODE)) or fields.get("err", ""),
-        reference=tlv.integer(pdu.tlvs, Tag.USER_MESSAGE_REFERENCE),
-        done_at=fields.get("done date", ""),
-        intermediate=pdu.esm_class & MESSAGE_TYPE == INTERMEDIATE,
+        message_id,
+        to_number(pdu.source_addr_ton, pdu.source_addr),
+        state,
+        error,
+        tlv.integer(pdu.tlvs, Tag.USER_MESSAGE_REFERENCE),
+        pdu.esm_class & MESSAGE_TYPE == INTERMEDIATE,
     )
 
 
@@ -104,7 +107,7 @@ def _text_fields(text: str) -> dict[str, str]:
     quoted = _TEXT.search(text)
     found: dict[str, str] = {}
     for name, value in _FIELD.findall(text[: quoted.start()] if quoted else text):
-        found.setdefault(" ".join(name.lower().split()), value)
+        found.setdefault(name.lower(), value)
     return found
 
 

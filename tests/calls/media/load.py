@@ -135,6 +135,11 @@ def cpu_s(pid: int) -> float:
     return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
+def _put_all(reports: "queue.Queue[Report]", batch: list[Report]) -> None:
+    for report in batch:
+        reports.put(report)
+
+
 def run(rate: float, seconds: float, *, stream: bool) -> dict[str, float]:
     """Offer ``rate`` calls/s for ``seconds``; the figures."""
     reports: queue.Queue[Report] = queue.Queue()
@@ -143,7 +148,7 @@ def run(rate: float, seconds: float, *, stream: bool) -> dict[str, float]:
         Path(directory, "goodbye.al").write_bytes(bytes(160 * GOODBYE_FRAMES))
         manager = MediaManager(
             address="127.0.0.1", ports=(30000, 39999), prompts=Path(directory), processes=1,
-            on_reports=lambda batch: [reports.put(report) for report in batch] and None,
+            on_reports=lambda batch: _put_all(reports, batch),
         )  # fmt: skip
         manager.start()
         callers = Callers(manager, reports)

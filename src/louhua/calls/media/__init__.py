@@ -1,0 +1,1 @@
+"""RTP of the calls: prompts, keys and recordings, in processes of their own."""

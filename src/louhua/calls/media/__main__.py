@@ -2,12 +2,13 @@
 
 import argparse
 import os
+import resource
 import signal
 import socket
 import sys
 from pathlib import Path
 
-from louhua.calls.media.ports import Ports
+from louhua.calls.media.lines import Lines
 from louhua.calls.media.process import serve
 from louhua.calls.media.prompts import Prompts
 from louhua.log import setup_logging
@@ -42,10 +43,12 @@ def main() -> None:
     arguments = _arguments()
     _end_with(os.getppid())
     setup_logging("media")
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     first, _, last = arguments.ports.partition("-")
     serve(
         socket.socket(fileno=arguments.fd),
-        Ports(arguments.address, int(first), int(last)),
+        Lines(arguments.address, int(first), int(last)),
         Prompts.load(arguments.prompts),
     )
 

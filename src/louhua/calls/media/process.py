@@ -1,32 +1,30 @@
 """The media process: one UDP socket a call, its commands on one socket, one loop for all of them.
 
 ``epoll`` waits for packets and commands, and no longer than until the next frame is due; while nobody plays
-there is no tick. The process ends when its control socket closes, finishing its recordings first.
+or records there is no tick. The process ends when its control socket closes, finishing its recordings first.
 """
 
-import functools
 import gc
 import random
 import select
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
-from louhua.calls.media import filter as packet_filter
 from louhua.calls.media.control import (
     MAX_DATAGRAM,
     Close,
     Closed,
     Command,
+    EndRecord,
     Lost,
     Open,
     Opened,
     Play,
+    Record,
     Refused,
     Report,
     Stop,
@@ -34,81 +32,85 @@ from louhua.calls.media.control import (
     decode_commands,
     encode,
 )
-from louhua.calls.media.pacing import TURN_S, Pacer, Send, Sender
-from louhua.calls.media.ports import NoPort, Ports
+from louhua.calls.media.lines import Lines, NoPort, UdpLine
+from louhua.calls.media.pacing import TURN_S, Pacer, Sender
 from louhua.calls.media.prompts import Prompts
-from louhua.calls.media.session import Address, Session
+from louhua.calls.media.session import Session
+from louhua.calls.media.tapes import Tape, Tapes
 
 log = structlog.get_logger()
 
-_LONGEST_PACKET: Final = 2048
+_CHECK_S: Final = 0.1
+"""How often recordings are asked whether they are over."""
 _REPORTS_A_DATAGRAM: Final = 500
 _COMMANDS_AT_ONCE: Final = 32
 """Datagrams of commands taken before packets have their turn again."""
+_FEW_OBJECTS: Final = 20_000
+"""Sessions hold no cycles, so the collector has little to find: it looks once in so many new objects."""
+
+_ACTIONS: Final[dict[type[Command], Any]] = {
+    Update: Session.update,
+    Play: Session.play,
+    Stop: Session.stop,
+    Record: Session.record,
+    EndRecord: Session.end_record,
+}
 
 
-_program = functools.cache(packet_filter.program)
+class _Shared:
+    """What the sessions of this process share."""
 
+    def __init__(self, prompts: Prompts) -> None:
+        self.prompts = prompts
+        self.pacer = Pacer(prompts.frames)
+        self.reports: list[Report] = []
+        self.report = self.reports.append
+        self.recording: set[Session] = set()
+        self.tapes = Tapes()
 
-class UdpLine:
-    """A session's socket: connected to its peer, or, to latch, hearing everybody."""
-
-    def __init__(self, sock: socket.socket, port: int, *, latch: bool) -> None:
-        self.socket = sock
-        self.port = port
-        self.hears_everybody = latch
-        self.send: Send = self._send_to_remote if latch else sock.send
-        self._remote: Address = ("", 0)
-        self._wanted: frozenset[int] | None = None
-
-    def aim(self, remote: Address) -> None:
-        """Send to ``remote``; ``OSError`` when there is no way to it."""
-        if self.hears_everybody:
-            self._remote = remote
-        else:
-            self.socket.connect(remote)
-
-    def listen(self, payload_types: Iterable[int]) -> None:
-        """Let the kernel drop everything but these."""
-        wanted = frozenset(payload_types)
-        if wanted != self._wanted:
-            self._wanted = wanted
-            packet_filter.attach(self.socket, _program(wanted))
-
-    def _send_to_remote(self, datagram: memoryview) -> object:
-        return self.socket.sendto(datagram, self._remote)
+    def open_tape(self, path: str) -> Tape:
+        return Tape(path, self.tapes)
 
 
 class MediaProcess:
     """All sessions of this process and the loop that serves them."""
 
-    def __init__(self, control: socket.socket, ports: Ports, prompts: Prompts) -> None:
+    def __init__(self, control: socket.socket, lines: Lines, prompts: Prompts) -> None:
         control.setblocking(False)
         self._control = control
-        self._ports = ports
-        self._prompts = prompts
-        self._pacer = Pacer(prompts.frames)
-        self._epoll = select.epoll()
-        self._epoll.register(control, select.EPOLLIN)
+        self._lines = lines
+        self._epoll = lines.epoll
+        self._shared = _Shared(prompts)
         self._sessions: dict[int, tuple[Session, UdpLine]] = {}
         self._by_socket: dict[int, tuple[Session, UdpLine]] = {}
         self._by_sender: dict[Sender, Session] = {}
-        self._reports: list[Report] = []
         self._unsent: deque[bytes] = deque()
         self._random = random.SystemRandom()
+        self._next_check = 0.0
         self._waits_to_send = False
         self._ended = False
 
     def run(self) -> None:
-        """Serve until the control socket closes."""
-        control = self._control.fileno()
-        while not self._ended:
-            for number, _ in self._wait():
-                if number == control:
-                    self._take_commands()
-                else:
-                    self._take_packet(number)
-            self._send_reports()
+        """Serve until the control socket closes; then complete the recordings."""
+        self._epoll.register(self._control, select.EPOLLIN)
+        self._epoll.register(self._shared.tapes.wake, select.EPOLLIN)
+        try:
+            while not self._ended:
+                self._turn()
+        finally:
+            for session, _ in self._sessions.values():
+                session.close()
+            self._shared.tapes.stop()
+
+    def _turn(self) -> None:
+        for number, _ in self._wait():
+            if number == self._control.fileno():
+                self._take_commands()
+            elif number == self._shared.tapes.wake:
+                self._shared.tapes.settle()
+            else:
+                self._take_packet(number)
+        self._send_reports()
 
     def _wait(self) -> list[tuple[int, int]]:
         """Send what falls due until there is something to read.
@@ -116,14 +118,19 @@ class MediaProcess:
         While somebody plays, packets and commands are looked for once a turn and not one by one: they wait
         10 ms at most, and a process with hundreds of calls wakes up 100 times a second and not 2,000 times.
         """
-        due = self._pacer.next_due()
-        if due is None:
+        now = time.monotonic()
+        due = self._shared.pacer.next_due()
+        if due is None and not self._shared.recording:
             return self._epoll.poll()
-        pause = min(due - time.monotonic(), TURN_S)
+        pause = min(TURN_S, TURN_S if due is None else due - now)
         if pause > 0:
             time.sleep(pause)
-        for sender in self._pacer.run(time.monotonic):
+        for sender in self._shared.pacer.run(time.monotonic):
             self._by_sender[sender].on_played()
+        if self._shared.recording and now >= self._next_check:
+            self._next_check = now + _CHECK_S
+            for session in list(self._shared.recording):
+                session.on_time(now)
         return self._epoll.poll(0)
 
     # Commands
@@ -140,113 +147,96 @@ class MediaProcess:
                 self._ended = True
                 return
             for command in decode_commands(datagram):
-                self._guard(command.session, partial(self._obey, command))
+                self._take_command(command)
 
-    def _obey(self, command: Command) -> None:
-        now = time.monotonic()
+    def _take_command(self, command: Command) -> None:
+        try:
+            self._obey(command, time.monotonic())
+        except OSError as error:
+            self._shared.report(Refused(command.session, str(error)))
+        except Exception:
+            self._drop(command.session)
+
+    def _obey(self, command: Command, now: float) -> None:
         if isinstance(command, Open):
             self._open(command, now)
-            return
-        found = self._sessions.get(command.session)
-        if isinstance(command, Close):
-            self._close(command.session)
-            return
-        if found is None:
-            self._reports.append(Refused(command.session, "no such session"))
-            return
-        session, _ = found
-        if isinstance(command, Play):
-            session.play(command, now)
-        elif isinstance(command, Stop):
-            session.stop()
-        elif isinstance(command, Update):
-            session.update(command, now)
+        elif isinstance(command, Close):
+            self._close(command.session, now)
+        elif command.session in self._sessions:
+            _ACTIONS[type(command)](self._sessions[command.session][0], command, now)
+        else:
+            self._shared.report(Refused(command.session, "no such session"))
 
     def _open(self, command: Open, now: float) -> None:
         if command.session in self._sessions:
-            self._reports.append(Refused(command.session, "the session is open already"))
+            self._shared.report(Refused(command.session, "the session is open already"))
             return
         try:
-            sock, port = self._ports.bind()
-        except (NoPort, OSError) as error:
-            self._reports.append(Refused(command.session, str(error)))
+            line = self._lines.take(latch=command.latch, now=now)
+        except NoPort as error:
+            self._shared.report(Refused(command.session, str(error)))
             return
-        line = UdpLine(sock, port, latch=command.latch)
         bits = self._random.getrandbits(80)
+        start = bits & 0xFFFFFFFF, bits >> 32 & 0xFFFF, bits >> 48
         try:
-            session = Session(
-                command,
-                line=line,
-                pacer=self._pacer,
-                prompts=self._prompts,
-                report=self._reports.append,
-                start=(bits & 0xFFFFFFFF, bits >> 32 & 0xFFFF, bits >> 48),
-                now=now,
-            )
-        except (OSError, ValueError) as error:
-            self._ports.release(sock, port)
-            self._reports.append(Refused(command.session, f"cannot send to {command.remote}: {error}"))
-            return
-        self._sessions[command.session] = self._by_socket[sock.fileno()] = session, line
+            session = Session(command, self._shared, line, start=start, now=now)
+        except OSError:
+            self._lines.give_back(line, now)
+            raise
+        self._sessions[command.session] = self._by_socket[line.number] = session, line
         self._by_sender[session.sender] = session
-        self._epoll.register(sock, select.EPOLLIN)
-        self._reports.append(Opened(command.session, port))
+        self._shared.report(Opened(command.session, line.port))
 
-    def _close(self, number: int) -> None:
-        found = self._sessions.pop(number, None)
+    def _close(self, number: int, now: float) -> None:
+        found = self._sessions.get(number)
         if found is None:
-            self._reports.append(Closed(number, 0, 0, 0))
+            self._shared.report(Closed(number, 0, 0, 0))
             return
         session, line = found
         session.close()
-        received = session.received + packet_filter.dropped(line.socket)
-        self._remove(session, line)
-        self._reports.append(Closed(number, session.sender.sent, received, session.sender.late))
+        self._forget(session, line, now)
+        received = session.received + line.dropped()
+        session.report_last(Closed(number, session.sender.sent, received, session.sender.late))
 
-    def _remove(self, session: Session, line: UdpLine) -> None:
-        del self._by_socket[line.socket.fileno()]
+    def _forget(self, session: Session, line: UdpLine, now: float) -> None:
+        del self._sessions[session.number]
+        del self._by_socket[line.number]
         del self._by_sender[session.sender]
-        self._ports.release(line.socket, line.port)
+        self._lines.give_back(line, now)
+
+    def _drop(self, number: int) -> None:
+        """A fault in one session ends that session alone."""
+        log.exception("media.fault", session=number)
+        found = self._sessions.get(number)
+        if found is not None:
+            found[0].abandon()
+            self._forget(*found, time.monotonic())
+        self._shared.report(Lost(number))
 
     # Packets
 
     def _take_packet(self, number: int) -> None:
         found = self._by_socket.get(number)
         if found is None:
+            self._lines.ignore(number)
             return
         session, line = found
-        source: Address | None = None
-        try:
-            if line.hears_everybody:
-                datagram, source = line.socket.recvfrom(_LONGEST_PACKET)
-            else:
-                datagram = line.socket.recv(_LONGEST_PACKET)
-        except OSError:
+        received = line.receive()
+        if received is None:
             return
-        self._guard(
-            session.number,
-            partial(session.on_packet, datagram, source and source[:2], time.monotonic()),
-        )
-
-    def _guard(self, number: int, act: Callable[[], None]) -> None:
-        """Let a fault in one session end that session alone."""
         try:
-            act()
+            session.on_packet(*received, time.monotonic())
         except Exception:
-            log.exception("media.fault", session=number)
-            found = self._sessions.pop(number, None)
-            if found is not None:
-                found[0].abandon()
-                self._remove(*found)
-            self._reports.append(Lost(number))
+            self._drop(session.number)
 
     # Reports
 
     def _send_reports(self) -> None:
         """Tell the call role what happened, as soon as it can take it."""
-        while self._reports:
-            self._unsent.append(encode(self._reports[:_REPORTS_A_DATAGRAM]))
-            del self._reports[:_REPORTS_A_DATAGRAM]
+        reports = self._shared.reports
+        while reports:
+            self._unsent.append(encode(reports[:_REPORTS_A_DATAGRAM]))
+            del reports[:_REPORTS_A_DATAGRAM]
         while self._unsent:
             try:
                 self._control.send(self._unsent[0])
@@ -263,8 +253,9 @@ class MediaProcess:
             self._waits_to_send = False
 
 
-def serve(control: socket.socket, ports: Ports, prompts: Prompts) -> None:
+def serve(control: socket.socket, lines: Lines, prompts: Prompts) -> None:
     """Run a media process until its control socket closes."""
     gc.collect()
     gc.freeze()
-    MediaProcess(control, ports, prompts).run()
+    gc.set_threshold(_FEW_OBJECTS)
+    MediaProcess(control, lines, prompts).run()

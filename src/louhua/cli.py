@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from louhua import __version__
+from louhua.bench.commands import app as bench
 from louhua.config import Config, ConfigError, load
 from louhua.processes import StartError
 from louhua.sandbox.commands import app as sandbox
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 
 app.add_typer(sandbox, name="sandbox")
+app.add_typer(bench, name="bench")
 
 ConfigOption = Annotated[
     Path | None,
@@ -102,6 +104,23 @@ def migrate(config: ConfigOption = None) -> None:
     finally:
         if server is not None:
             server.stop()
+
+
+@app.command()
+def demo() -> None:
+    """Run the main job to its end on a platform of its own, and show what everybody heard and got.
+
+    Ends with status 0 only if every expected text arrived exactly once.
+    """
+    from louhua.demo.run import run
+
+    try:
+        well = run(_out)
+    except StartError as error:
+        _fail([str(error)])
+    if not well:
+        _fail(["not every expected text arrived exactly once"])
+    _out.print("[bold green]Every expected text arrived exactly once.[/]")
 
 
 def _print_version(wanted: bool) -> None:

@@ -31,3 +31,4 @@ def setup_logging(process: str) -> None:
     logging.basicConfig(
         level=logging.WARNING, format='{"level": "%(levelname)s", "logger": "%(name)s", "event": %(message)r}'
     )
+    logging.getLogger("django.request").setLevel(logging.CRITICAL)

@@ -21,6 +21,7 @@ from typing import Any, Final
 import psycopg
 
 from louhua.bench.results import Result, percentile
+from louhua.bench.smsc import smsc_process
 from louhua.bench.sniffer import Sniffer
 from louhua.bench.usage import Usage
 from louhua.db.pool import database_url
@@ -39,9 +40,13 @@ def run(rate: float, seconds: float, say: Say) -> Result:
     """Place ``rate`` calls a second for ``seconds`` and report; raises ``StartError`` when it cannot."""
     _require_generator()
     count = round(rate * seconds)
-    overrides: dict[str, dict[str, Any]] = {"sip": {"max_calls": 5000}, "node": {"roles": ["call", "alert"]}}
+    overrides: dict[str, dict[str, Any]] = {
+        "sip": {"max_calls": 5000},
+        "node": {"roles": ["call", "alert"]},
+        "alerts": {"probe_hold_off": "1h"},
+    }
     say("Starting the platform …")
-    with Platform(settings(free_port(socket.SOCK_STREAM), overrides)) as platform:
+    with smsc_process() as port, Platform(settings(port, overrides)) as platform:
         media_port = free_port(socket.SOCK_DGRAM) // 2 * 2
         with tempfile.TemporaryDirectory(prefix="louhua-bench-") as directory, Sniffer(media_port) as sniffer:
             say(f"Placing {count:,} calls, {rate:g} a second …")

@@ -114,8 +114,8 @@ class ReceiptState(StrEnum):
 class TextReceipt(Event, frozen=True, kw_only=True):
     """An SMSC reported the state of one message (one part of a text).
 
-    ``message_id`` is in comparable form (as its submit response would be stored); ``reference`` is the user_message_reference (SMPP 5.3.2.17) that
-    came back, if any; ``number`` is the phone the message was for.
+    ``message_id`` is in comparable form, as that of the submit response is stored; ``reference`` is the
+    user_message_reference (SMPP 5.3.2.17) that came back, if any; ``number`` is the phone it was for.
     """
 
     smsc: str

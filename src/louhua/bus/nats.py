@@ -141,9 +141,7 @@ class Bus:
             if events:
                 await handler(events)
         except _OUTAGES as error:
-            log.warning(
-                "bus.handler_waits", subject=messages[0].subject, events=len(events), error=repr(error)
-            )
+            log.warning("bus.handler_waits", subject=messages[0].subject, events=len(events), error=repr(error))
             await asyncio.sleep(_RETRY_AFTER_S)
             await _each(messages, Msg.nak)
         except Exception:
@@ -197,16 +195,19 @@ async def _connect(servers: list[str], name: str) -> Client:
         log.warning("bus.error", error=repr(error))
 
     async def on_disconnect() -> None:
-        log.warning("bus.disconnected")
+        if not client.is_closed:
+            log.warning("bus.disconnected")
 
     async def on_reconnect() -> None:
         log.info("bus.reconnected")
 
-    return await nats.connect(
-        servers, name=name, max_reconnect_attempts=-1, reconnect_time_wait=0.5, connect_timeout=5,
+    client = Client()
+    await client.connect(
+        servers, name=name, max_reconnect_attempts=-1, reconnect_time_wait=1, connect_timeout=5,
         ping_interval=10, error_cb=on_error, disconnected_cb=on_disconnect, reconnected_cb=on_reconnect,
         pending_size=16 * 1024 * 1024,
     )  # fmt: skip
+    return client
 
 
 def _message_id(events: Sequence[Event]) -> str:

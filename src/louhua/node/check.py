@@ -88,9 +88,7 @@ def _writable(data: Path) -> Finding:
     existing = next(path for path in (data.resolve(), *data.resolve().parents) if path.exists())
     if existing.is_dir() and os.access(existing, os.W_OK):
         return Finding(what, ok=True)
-    return Finding(
-        what, ok=False, why=f"{existing} cannot be written; give node.data a directory of your own"
-    )
+    return Finding(what, ok=False, why=f"{existing} cannot be written; give node.data a directory of your own")
 
 
 def _database(url: str) -> Finding:
@@ -99,9 +97,7 @@ def _database(url: str) -> Finding:
         with psycopg.connect(url, connect_timeout=int(_TIMEOUT_S), autocommit=True) as connection:
             connection.execute("SELECT 1")
     except psycopg.Error as error:
-        return Finding(
-            what, ok=False, why=f"{str(error).strip()}; start PostgreSQL there, or correct the URL"
-        )
+        return Finding(what, ok=False, why=f"{str(error).strip()}; start PostgreSQL there, or correct the URL")
     return Finding(what, ok=True)
 
 
@@ -115,9 +111,7 @@ def _smsc(smsc: Smsc) -> Finding:
             ):
                 return Finding(what, ok=True)
         except OSError as error:
-            return Finding(
-                what, ok=False, why=f"no TLS connection: {error}; check its certificate and smsc.tls"
-            )
+            return Finding(what, ok=False, why=f"no TLS connection: {error}; check its certificate and smsc.tls")
     return _reachable(
         f"smsc {smsc.name}", f"{smsc.host}:{smsc.port}", "start the SMSC (the sandbox: louhua sandbox run)"
     )

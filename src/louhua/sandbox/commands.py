@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from louhua.config import Config, ConfigError, load
 from louhua.durations import parse_duration
@@ -171,30 +172,38 @@ def call(
     with contextlib.suppress(KeyboardInterrupt):
         for news in context.obj.ask("call", **request):
             if "done" in news:
-                _out.print(
-                    f"status {news['status']}, ended by the {news['ended_by'] or 'network'} after {news['seconds']} s"
-                )
+                by = news["ended_by"] or "network"
+                _out.print(f"status {news['status']}, ended by the {by} after {news['seconds']} s")
                 if save is not None:
                     _save(news["audio"], save)
             else:
                 _out.print(describe(news["what"], news["detail"], script), highlight=False)
 
 
-def describe(what: str, detail: str, script: dict[str, str]) -> str:
+def describe(what: str, detail: str, script: dict[str, str], who: str = "") -> Table:
     """A line of a call's transcript; ``script`` has the words of each prompt."""
     match what:
         case "hears":
-            return f"  hears    {escape(script.get(detail, f'({detail})'))}"
+            said = escape(script.get(detail, f"({detail})"))
         case "presses":
-            return f"  presses  [bold]{escape(detail)}[/]"
+            said = f"[bold]{escape(detail)}[/]"
         case "speaks":
-            return f"  speaks   for {detail} s"
-        case "answered":
-            return f"  answered {detail}"
-        case "forwarded":
-            return f"  forwarded ({detail})"
+            said = f"for {detail} s"
+        case "ended":
+            said = f"by the {detail}"
         case _:
-            return f"  {what} by the {detail}"
+            said = escape(detail)
+    return columns(who, what, said)
+
+
+def columns(who: str, what: str, said: str) -> Table:
+    """Who does what, and the words, which may need several lines."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(min_width=2)
+    table.add_column(min_width=9)
+    table.add_column(overflow="fold")
+    table.add_row(who, what, said)
+    return table
 
 
 def _save(audio: str, path: Path) -> None:

@@ -11,13 +11,13 @@ from typing import Final
 
 import msgspec
 
+from louhua.ivr.prompts import PROMPTS
+
 FRAME: Final = 160
 FRAME_S: Final = 0.02
 _SILENCE: Final = 0xD5
 _LATEST_START: Final = 5
 """A clip may be recognised although its first frames were lost."""
-
-PROMPTS: Final = Path(__file__).parent.parent / "ivr" / "prompts"
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -135,11 +135,10 @@ def words(directory: Path = PROMPTS) -> dict[str, str]:
     """What each clip says, from the prompts' script."""
     script = tomllib.loads((directory / "script.toml").read_text("utf-8"))
     return {
-        f"{language}/{name}": text
-        for language, clips in script.items()
-        if isinstance(clips, dict)
-        for name, text in clips.items()
-        if isinstance(text, str)
+        f"{language}/{clip}": text
+        for language in script["voices"]
+        for take in script["takes"]
+        for clip, text in zip(take["clips"], take[language], strict=True)
     }
 
 

@@ -180,8 +180,8 @@ class _LiveCall:
                 case After():
                     await self._after(step)
                 case Press(keys=keys):
+                    self._watcher("presses", keys)
                     for key in keys:
-                        self._watcher("presses", key)
                         self._report.pressed += key
                         await self._voice.press(key)
                 case Speak(seconds=seconds):

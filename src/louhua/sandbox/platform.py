@@ -94,6 +94,10 @@ class Platform:
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop it and remove its data."""
         self.stop()
         shutil.rmtree(self.data, ignore_errors=True)
 
@@ -125,10 +129,10 @@ class Platform:
         return stop_process(process, _STOP_LIMIT_S)
 
     def well(self) -> bool:
-        """Whether ``/healthz`` says that all is well."""
+        """Whether ``/healthz`` says that every role is well."""
         try:
             with urllib.request.urlopen(f"http://{self.config.web.listen}/healthz", timeout=5) as answer:
-                return bool(answer.status == 200)
+                return set(self.config.node.roles) <= set(json.load(answer)["processes"])
         except (urllib.error.URLError, OSError):
             return False
 
@@ -144,9 +148,7 @@ class Platform:
             return found
         for child in psutil.Process(self.process.pid).children():
             try:
-                found.setdefault(_role_of(child.cmdline()), []).extend(
-                    [child, *child.children(recursive=True)]
-                )
+                found.setdefault(_role_of(child.cmdline()), []).extend([child, *child.children(recursive=True)])
             except psutil.NoSuchProcess:
                 continue
         return found

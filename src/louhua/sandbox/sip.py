@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -135,8 +135,7 @@ class Transport(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the socket (asyncio calls this)."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._wire = transport
+        self._wire = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, _addr: object) -> None:
         """Read a datagram (asyncio calls this)."""

@@ -69,9 +69,7 @@ class Desk:
         expiry = read_time(pdu.validity_period, now)
         record = self._handsets.query(pdu.message_id)
         mine = record is not None and record.message.owner == system_id
-        done = mine and self._handsets.replace(
-            pdu.message_id, pdu.short_message, pdu.registered_delivery, expiry
-        )
+        done = mine and self._handsets.replace(pdu.message_id, pdu.short_message, pdu.registered_delivery, expiry)
         return ReplaceSmResp(pdu.sequence, 0 if done else Status.ESME_RREPLACEFAIL), []
 
 

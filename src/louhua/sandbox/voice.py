@@ -7,7 +7,7 @@ import time
 import wave
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from louhua.calls.media.g711 import ALAW_SAMPLES
 from louhua.sandbox.listening import FRAME, FRAME_S, Ear
@@ -46,8 +46,7 @@ class Voice(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the socket (asyncio calls this)."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._wire = transport
+        self._wire = cast(asyncio.DatagramTransport, transport)
 
     def send_to(self, peer: tuple[str, int]) -> None:
         """Where the other side wants its audio."""

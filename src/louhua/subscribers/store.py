@@ -31,11 +31,11 @@ class Profiles:
     """The answer to a look-up: a profile for every number, the default one for who is not known."""
 
     def __init__(self, known: Mapping[str, Profile], country: str) -> None:
-        self._known = known
+        self.known = known
         self._country = country
 
     def __getitem__(self, number: str) -> Profile:
-        profile = self._known.get(number)
+        profile = self.known.get(number)
         return profile if profile is not None else default_profile(number, self._country)
 
 

@@ -1,0 +1,69 @@
+"""``louhua bench``: figures of this machine, as a table or as one JSON object."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from louhua.bench.results import Result, show
+from louhua.processes import StartError
+
+app = typer.Typer(help="Measure this machine; each bench starts a platform of its own.", no_args_is_help=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+
+_err = Console(stderr=True)
+
+
+def _report(measure: Callable[[Callable[[str], None]], Result], *, as_json: bool) -> None:
+    """Run a measurement, its progress on standard error, and print what it found."""
+    try:
+        result = measure(lambda line: _err.print(line, highlight=False))
+    except StartError as error:
+        _err.print(f"[bold red]error[/] {error}", highlight=False)
+        raise typer.Exit(1) from error
+    if as_json:
+        typer.echo(result.to_json())
+    else:
+        show(result, Console())
+    if result.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def calls(
+    rate: Annotated[float, typer.Option(min=0.1, help="Calls a second.")] = 20,
+    seconds: Annotated[float, typer.Option(min=1, help="For how long calls are placed.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Forwarded calls with menu, key 2 and goodbye; SIPp is the generator (as root: it needs raw sockets)."""
+    from louhua.bench.calls import run
+
+    _report(lambda say: run(rate, seconds, say), as_json=as_json)
+
+
+@app.command()
+def alerts(
+    events: Annotated[int, typer.Option(min=1, help="Call events to publish.")] = 30_000,
+    callees: Annotated[int, typer.Option(min=1, help="Phones they were for.")] = 10_000,
+    open_alerts: Annotated[
+        int, typer.Option("--open", min=0, help="Measure again with so many open alerts; 0: do not.")
+    ] = 1_000_000,
+    as_json: JsonOption = False,
+) -> None:
+    """Call events from NATS through merging to rows."""
+    from louhua.bench.alerts import run
+
+    _report(lambda say: run(events, callees, open_alerts, say), as_json=as_json)
+
+
+@app.command()
+def texts(
+    count: Annotated[int, typer.Option(min=1, help="Texts to send.")] = 20_000,
+    as_json: JsonOption = False,
+) -> None:
+    """Texts from the outbox over SMPP to their final state."""
+    from louhua.bench.texts import run
+
+    _report(lambda say: run(count, say), as_json=as_json)

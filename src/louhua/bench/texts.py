@@ -1,0 +1,81 @@
+"""``louhua bench texts``: from outbox rows through submit response and receipt to the final state.
+
+The SMSC is the sandbox's, in a process of its own, without any limit of rate. A unit is a text; its
+latency is the time from the stored submit response to the stored receipt.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import psycopg
+
+from louhua.bench.results import Result
+from louhua.bench.smsc import smsc_process
+from louhua.bench.usage import Usage
+from louhua.db.pool import database_url
+from louhua.sandbox.platform import Platform, settings
+
+_LIMIT_S: Final = 300.0
+_LOOK_EVERY_S: Final = 0.1
+
+Say = Callable[[str], None]
+
+_FILL: Final = """
+INSERT INTO texts_text (kind, sender, recipient, body, parts, reference, priority, protocol_id, set_dpf,
+                        validity_s, smsc, state, due_at, attempts, resent, error, created_at)
+SELECT 'alert', '06001', '86138' || lpad(n::text, 8, '0'),
+       '13900139000号码于11月23日9时5分前呼叫过您' || n || '次,正在期待您的回电,请您与他联系。',
+       1, n & 65535, 2, 0, false, 259200, '', 'queued', now(), 0, false, '', now()
+  FROM generate_series(1, %(count)s) AS n
+"""
+_DONE: Final = "SELECT count(*) FROM texts_text WHERE state NOT IN ('queued', 'sending', 'submitted')"
+_FIGURES: Final = """
+SELECT count(*) FILTER (WHERE state = 'delivered'),
+       coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM final_at - submitted_at)), 0),
+       coalesce(percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM final_at - submitted_at)), 0)
+  FROM texts_text
+"""
+
+
+def run(count: int, say: Say) -> Result:
+    """Send ``count`` texts; raises ``StartError`` when the platform cannot start."""
+    with smsc_process() as port:
+        values = settings(port, {"node": {"roles": ["alert"]}})
+        values["smsc"][0] |= {"window": 500, "rate": 0}
+        say("Starting the platform …")
+        with Platform(values) as platform:
+            say(f"Sending {count:,} texts …")
+            return _measure(platform, count)
+
+
+def _measure(platform: Platform, count: int) -> Result:
+    with (
+        psycopg.connect(database_url(platform.config), autocommit=True) as connection,
+        Usage(platform.role_processes) as usage,
+    ):
+        connection.execute(_FILL, {"count": count})
+        started = time.monotonic()
+        _await_final(connection, count)
+        elapsed = time.monotonic() - started
+        delivered, p50, p99 = connection.execute(_FIGURES).fetchone() or (0, 0.0, 0.0)
+    return Result(
+        bench="texts",
+        unit="text",
+        count=count,
+        rate=delivered / elapsed,
+        failures=count - delivered,
+        p50_ms=1000 * float(p50),
+        p99_ms=1000 * float(p99),
+        cpu_ms=usage.cpu_ms_each(count),
+        peak_mb=usage.peak_mb,
+    )
+
+
+def _await_final(connection: psycopg.Connection, count: int) -> None:
+    deadline = time.monotonic() + _LIMIT_S
+    while time.monotonic() < deadline:
+        row = connection.execute(_DONE).fetchone()
+        if row is not None and row[0] >= count:
+            return
+        time.sleep(_LOOK_EVERY_S)

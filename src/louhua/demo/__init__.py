@@ -1,0 +1,1 @@
+"""``louhua demo``: the main job to its end, told as a story."""

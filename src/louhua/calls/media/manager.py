@@ -5,145 +5,54 @@ batches. A process that died is started again, after a growing pause if it dies 
 had is reported ``Lost``.
 """
 
-import contextlib
+import itertools
 import os
 import select
-import socket
-import subprocess
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from louhua.calls.media.control import (
-    MAX_DATAGRAM,
-    Closed,
-    Command,
-    Lost,
-    Report,
-    decode_reports,
-    encode,
-)
-from louhua.processes import child_command
+from louhua.calls.media.control import Closed, Command, Lost, Report
+from louhua.calls.media.worker import Gone, Worker
+from louhua.processes import StartError
 
 log = structlog.get_logger()
 
 _FIRST_BACK_OFF_S: Final = 0.1
 _LAST_BACK_OFF_S: Final = 10.0
 _STEADY_AFTER_S: Final = 30.0
-"""A process that lived this long is started again without a pause."""
+"""A process that lived this long is started again after the shortest pause."""
 _STOP_LIMIT_S: Final = 10.0
-_COMMANDS_A_DATAGRAM: Final = 200
-_LONGEST_BACKLOG: Final = 5000
-"""Datagrams that wait for a process which takes none; one further behind is stuck, and ended."""
 
 
-class _Process:
-    """A media process: running, or waiting to be started again."""
+class _Place:
+    """Room for one media process: its command line, its sessions, and when it may be started again."""
 
     def __init__(self, command: list[str]) -> None:
-        self._command = command
-        self._process: subprocess.Popen[bytes] | None = None
-        self.control: socket.socket | None = None
+        self.command = command
+        self.worker: Worker | None = None
         self.sessions: set[int] = set()
-        self.backlog: deque[bytes] = deque()
         self.start_at = 0.0
-        self._started_at = 0.0
+        self.started_at = 0.0
         self._back_off = _FIRST_BACK_OFF_S
 
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process else None
-
-    def start(self, now: float) -> socket.socket:
-        """Start it; ``OSError`` or ``StartError`` if that is impossible."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            ours.setblocking(False)
-            try:
-                self._process = subprocess.Popen(
-                    child_command([*self._command, "--fd", str(theirs.fileno())]),
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(),),
-                )
-            except BaseException:
-                ours.close()
-                raise
-        self._started_at = now
-        self.control = ours
-        return ours
-
-    def send(self, datagram: bytes) -> None:
-        """Send, or keep in order until the process takes it."""
-        if self.control is None:
-            return
-        if not self.backlog:
-            try:
-                self.control.send(datagram)
-            except BlockingIOError:
-                pass
-            except OSError:
-                return
-            else:
-                return
-        self.backlog.append(datagram)
-        if len(self.backlog) > _LONGEST_BACKLOG:
-            self.kill()
-
-    def send_backlog(self) -> None:
-        """The process takes commands again."""
-        while self.backlog and self.control is not None:
-            try:
-                self.control.send(self.backlog[0])
-            except OSError:
-                return
-            self.backlog.popleft()
-
-    def kill(self) -> None:
-        """End it at once."""
-        if self._process is not None:
-            self._process.kill()
-
-    def bury(self, now: float) -> int:
-        """Clear up after it has died; when it may start again is set. Its exit status."""
-        assert self._process is not None
-        self.kill()
-        status = self._process.wait()
-        self._close()
-        steady = now - self._started_at >= _STEADY_AFTER_S
-        self._back_off = _FIRST_BACK_OFF_S if steady else min(2 * self._back_off, _LAST_BACK_OFF_S)
+    def wait(self, now: float) -> None:
+        """Stay empty for a while: its process died, or could not be started."""
         self.start_at = now + self._back_off
-        return status
-
-    def stop(self, limit_s: float) -> None:
-        """Let it end by itself, which it does when its control socket closes; kill it after ``limit_s``."""
-        self._close()
-        if self._process is None:
-            return
-        try:
-            self._process.wait(limit_s)
-        except subprocess.TimeoutExpired:
-            log.error("media.stuck", pid=self._process.pid)
-            self._process.kill()
-            self._process.wait()
-
-    def _close(self) -> None:
-        self.backlog.clear()
-        if self.control is not None:
-            self.control.close()
-            self.control = None
+        steady = now - self.started_at >= _STEADY_AFTER_S
+        self._back_off = _FIRST_BACK_OFF_S if steady else min(2 * self._back_off, _LAST_BACK_OFF_S)
 
 
 class MediaManager:
     """Media processes and their sessions.
 
     ``on_reports`` is called in a thread of the manager's, with reports in the order in which they were made.
-    Every other method may be called from any one thread, and none waits for a media process but ``stop``.
+    Every other method may be called from any thread, and none but ``stop`` waits for a media process.
     """
 
     def __init__(
@@ -155,168 +64,152 @@ class MediaManager:
         processes: int,
         on_reports: Callable[[list[Report]], None],
     ) -> None:
-        self._processes = [
-            _Process(
-                [
-                    sys.executable, "-m", "louhua.calls.media", "--address", address,
-                    "--ports", f"{first}-{last}", "--prompts", str(prompts),
-                ]
-            )
-            for first, last in divide(ports, processes)
-        ]  # fmt: skip
+        command = [sys.executable, "-m", "louhua.calls.media", "--address", address, "--prompts", str(prompts)]
+        self._places = [
+            _Place([*command, "--ports", f"{first}-{last}"]) for first, last in divide(ports, processes)
+        ]
         self._on_reports = on_reports
-        self._process_of: dict[int, _Process] = {}
-        self._next_session = 1
+        self._numbers = itertools.count(1)
+        self._place_of: dict[int, _Place] = {}
+        self._by_socket: dict[int, _Place] = {}
         self._lock = threading.Lock()
-        self._poll = select.poll()
-        self._by_socket: dict[int, _Process] = {}
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._poll.register(self._wake, select.POLLIN)
-        self._stopping = False
+        self._epoll = select.epoll()
+        self._epoll.register(self._wake, select.EPOLLIN)
         self._thread = threading.Thread(target=self._watch, name="media", daemon=True)
 
     def start(self) -> None:
         """Start the processes; ``StartError`` or ``OSError`` when one cannot be started at all."""
-        for process in self._processes:
-            self._start(process)
+        for place in self._places:
+            self._start(place)
         self._thread.start()
 
     def new_session(self) -> int | None:
-        """A number for a new call, on the process with the fewest; ``None`` while no process runs."""
+        """A number for a new call, on the process with the fewest; ``None`` while no process runs.
+
+        It is given back by the ``Closed`` report, which answers ``Close``, or by ``Lost``.
+        """
         with self._lock:
-            running = [process for process in self._processes if process.control is not None]
+            running = [place for place in self._places if place.worker is not None]
             if not running:
                 return None
-            process = min(running, key=lambda candidate: len(candidate.sessions))
-            session, self._next_session = self._next_session, self._next_session + 1
-            process.sessions.add(session)
-            self._process_of[session] = process
+            place = min(running, key=lambda candidate: len(candidate.sessions))
+            session = next(self._numbers)
+            place.sessions.add(session)
+            self._place_of[session] = place
             return session
 
     def send(self, commands: Sequence[Command]) -> None:
-        """Have commands carried out, in this order; those for a session that is closed or lost are dropped.
-
-        The session's number is free again with its ``Closed`` or ``Lost`` report.
-        """
+        """Have commands carried out, in this order; those for a session closed or lost do nothing."""
         with self._lock:
-            batches: dict[_Process, list[Command]] = {}
+            batches: dict[_Place, list[Command]] = {}
             for command in commands:
-                process = self._process_of.get(command.session)
-                if process is not None:
-                    batches.setdefault(process, []).append(command)
-            for process, batch in batches.items():
-                for start in range(0, len(batch), _COMMANDS_A_DATAGRAM):
-                    process.send(encode(batch[start : start + _COMMANDS_A_DATAGRAM]))
-                if process.backlog:
-                    self._wake_up()
+                place = self._place_of.get(command.session)
+                if place is not None:
+                    batches.setdefault(place, []).append(command)
+            for place, batch in batches.items():
+                if place.worker is not None:
+                    place.worker.send(batch)
+                    if place.worker.interest != select.EPOLLIN:
+                        self._epoll.modify(place.worker.control, place.worker.interest)
 
     @property
     def sessions(self) -> int:
         """How many sessions there are."""
-        return len(self._process_of)
+        return len(self._place_of)
 
     @property
     def pids(self) -> list[int]:
         """The processes that run."""
-        return [process.pid for process in self._processes if process.control and process.pid]
+        with self._lock:
+            return [place.worker.pid for place in self._places if place.worker is not None]
 
     def stop(self) -> None:
-        """Stop the processes; recordings that run are finished, but nothing is reported any more."""
-        self._stopping = True
-        self._wake_up()
-        if self._thread.is_alive():
+        """Stop the processes; recordings that run are completed, but nothing is reported any more."""
+        os.eventfd_write(self._wake, 1)
+        if self._thread.ident is not None:
             self._thread.join()
-        with self._lock:
-            for process in self._processes:
-                process.stop(_STOP_LIMIT_S)
-            self._process_of.clear()
+        for place in self._places:
+            if place.worker is not None:
+                place.worker.stop(_STOP_LIMIT_S)
+                place.worker = None
+        self._place_of.clear()
+        self._epoll.close()
         os.close(self._wake)
 
     # In the manager's thread
 
     def _watch(self) -> None:
         while True:
-            events = self._poll.poll(self._wait_ms())
-            if self._stopping:
-                return
+            events = self._epoll.poll(self._wait_s())
             reports: list[Report] = []
             for number, mask in events:
                 if number == self._wake:
-                    with contextlib.suppress(BlockingIOError):
-                        os.eventfd_read(self._wake)
-                else:
-                    reports += self._serve(self._by_socket[number], mask)
+                    return
+                reports += self._serve(self._by_socket[number], mask)
             self._start_what_is_due()
             if reports:
                 self._hand_over(reports)
 
-    def _wait_ms(self) -> int | None:
-        waiting = [process.start_at for process in self._processes if process.control is None]
-        with self._lock:
-            for number, process in self._by_socket.items():
-                self._poll.modify(number, select.POLLIN | (select.POLLOUT if process.backlog else 0))
-        if not waiting:
-            return None
-        return max(0, int((min(waiting) - time.monotonic()) * 1000) + 1)
+    def _wait_s(self) -> float | None:
+        waiting = [place.start_at for place in self._places if place.worker is None]
+        return max(0.0, min(waiting) - time.monotonic()) if waiting else None
 
-    def _serve(self, process: _Process, mask: int) -> Iterable[Report]:
+    def _serve(self, place: _Place, mask: int) -> list[Report]:
         """Read what a process reports, and send what it could not take before."""
-        if mask & select.POLLOUT:
+        worker = place.worker
+        if worker is None:
+            return []
+        if mask & select.EPOLLOUT:
             with self._lock:
-                process.send_backlog()
-        if not mask & (select.POLLIN | select.POLLHUP | select.POLLERR):
-            return []
-        assert process.control is not None
+                worker.send_backlog()
+                self._epoll.modify(worker.control, worker.interest)
         try:
-            datagram = process.control.recv(MAX_DATAGRAM)
-        except BlockingIOError:
-            return []
-        except OSError:
-            datagram = b""
-        if not datagram:
-            return self._bury(process)
-        reports = decode_reports(datagram)
+            reports = worker.receive()
+        except (Gone, OSError):
+            return self._bury(place, worker)
         with self._lock:
             for report in reports:
                 if isinstance(report, Closed | Lost):
                     self._forget(report.session)
         return reports
 
-    def _bury(self, process: _Process) -> list[Report]:
+    def _bury(self, place: _Place, worker: Worker) -> list[Report]:
         """A process is dead: its sessions are lost."""
         with self._lock:
-            assert process.control is not None
-            self._poll.unregister(process.control)
-            del self._by_socket[process.control.fileno()]
-            pid = process.pid
-            status = process.bury(time.monotonic())
-            lost = sorted(process.sessions)
+            place.worker = None
+            lost = sorted(place.sessions)
             for session in lost:
                 self._forget(session)
-        log.error("media.died", pid=pid, status=status, sessions=len(lost))
+        del self._by_socket[worker.control.fileno()]
+        self._epoll.unregister(worker.control)
+        status = worker.bury()
+        place.wait(time.monotonic())
+        log.error("media.died", pid=worker.pid, status=status, sessions=len(lost))
         return [Lost(session) for session in lost]
 
     def _forget(self, session: int) -> None:
-        process = self._process_of.pop(session, None)
-        if process is not None:
-            process.sessions.discard(session)
+        place = self._place_of.pop(session, None)
+        if place is not None:
+            place.sessions.discard(session)
 
     def _start_what_is_due(self) -> None:
         now = time.monotonic()
-        for process in self._processes:
-            if process.control is None and process.start_at <= now:
+        for place in self._places:
+            if place.worker is None and place.start_at <= now:
                 try:
-                    self._start(process)
-                except OSError as error:
+                    self._start(place)
+                except (OSError, StartError) as error:
                     log.error("media.not_started", error=str(error))
-                    process.start_at = now + _LAST_BACK_OFF_S
+                    place.wait(now)
 
-    def _start(self, process: _Process) -> None:
-        with self._lock:
-            control = process.start(time.monotonic())
-            self._by_socket[control.fileno()] = process
-            self._poll.register(control, select.POLLIN)
-        log.info("media.started", pid=process.pid)
+    def _start(self, place: _Place) -> None:
+        worker = Worker.start(place.command)
+        self._by_socket[worker.control.fileno()] = place
+        self._epoll.register(worker.control, select.EPOLLIN)
+        place.started_at = time.monotonic()
+        place.worker = worker
+        log.info("media.started", pid=worker.pid)
 
     def _hand_over(self, reports: list[Report]) -> None:
         try:
@@ -324,14 +217,10 @@ class MediaManager:
         except Exception:
             log.exception("media.reports_refused", reports=len(reports))
 
-    def _wake_up(self) -> None:
-        os.eventfd_write(self._wake, 1)
-
 
 def divide(ports: tuple[int, int], parts: int) -> list[tuple[int, int]]:
     """The port range in ``parts`` ranges of like size, each beginning with an even port."""
     first, last = ports[0] + ports[0] % 2, ports[1]
-    pairs = max(1, (last + 1 - first) // 2)
+    pairs = (last + 2 - first) // 2
     edges = [first + 2 * (pairs * part // parts) for part in range(parts + 1)]
-    edges[-1] = last + 1
-    return [(start, end - 1) for start, end in zip(edges, edges[1:], strict=False)]
+    return [(start, min(end - 1, last)) for start, end in itertools.pairwise(edges)]

@@ -102,7 +102,7 @@ def _generate(directory: Path, target: str, media_port: int, rate: float, count:
         "sipp", target, "-sf", "call.xml", "-inf", numbers.name, "-r", str(each), "-rp", str(step_ms),
         "-m", str(count), "-l", "100000", "-i", "127.0.0.1", "-p", str(free_port(socket.SOCK_DGRAM)),
         "-mi", "127.0.0.1", "-mp", str(media_port), "-trace_stat", "-stf", "stat.csv", "-fd", "1",
-        "-trace_rtt", "-rtt_freq", "1000", "-nostdin", "-timeout", f"{int(count / rate + 60)}s",
+        "-trace_rtt", "-rtt_freq", "10", "-nostdin", "-timeout", f"{int(count / rate + 60)}s",
         "-recv_timeout", "20000", "-max_socket", "65000",
     ]  # fmt: skip
     done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)

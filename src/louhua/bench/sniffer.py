@@ -19,6 +19,8 @@ _SAMPLE_MASK: Final = 0x1E
 """Sessions have even ports; those whose port has these bits zero are listened to: one in sixteen."""
 _PAUSE_S: Final = 1.0
 """Longer silences are no gap but the end of what was played."""
+_NEXT_KEY_NS: Final = 1_000_000_000
+"""A port is used again by later calls; packets of one key follow each other closely."""
 
 
 def _filter(media_port: int, event_type: int) -> list[tuple[int, int, int, int]]:
@@ -71,7 +73,8 @@ def _listen(pipe: Connection, media_port: int, event_type: int) -> None:
     program = struct.pack("HP", len(code) // 8, ctypes.addressof(buffer))
     last: dict[int, int] = {}
     gaps: list[float] = []
-    keys: set[tuple[int, int, int]] = set()
+    keys = 0
+    last_key: dict[int, int] = {}
     with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_IP)) as tap:
         tap.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
         tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_000_000)
@@ -87,13 +90,14 @@ def _listen(pipe: Connection, media_port: int, event_type: int) -> None:
             seconds, nanoseconds = struct.unpack("qq", notes[0][2][:16])
             start = (packet[0] & 0x0F) * 4
             source, destination = struct.unpack_from("!HH", packet, start)
-            stamp, ssrc = struct.unpack_from("!II", packet, start + 12)
-            if source == media_port:
-                keys.add((destination, ssrc, stamp))
-                continue
+            ssrc = struct.unpack_from("!I", packet, start + 16)[0]
             now = seconds * 1_000_000_000 + nanoseconds
+            if source == media_port:
+                keys += now - last_key.get(destination, 0) > _NEXT_KEY_NS
+                last_key[destination] = now
+                continue
             gap = (now - last.get(ssrc, now)) / 1e6
             last[ssrc] = now
             if 0 < gap < _PAUSE_S * 1000:
                 gaps.append(gap)
-    pipe.send((gaps, len(keys)))
+    pipe.send((gaps, keys))

@@ -21,9 +21,7 @@ class Subscriber(models.Model):
         """The table's checks."""
 
         constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=Q(language__in=["", "zh-hans", "en"]), name="subscriber_language"
-            )
+            models.CheckConstraint(condition=Q(language__in=["", "zh-hans", "en"]), name="subscriber_language")
         ]
 
     def __str__(self) -> str:

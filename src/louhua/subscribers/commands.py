@@ -1,0 +1,175 @@
+"""``louhua subscribers``: register one person, or a file of them; look somebody up."""
+
+import asyncio
+import csv
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Final, NoReturn, TypeVar
+
+import psycopg
+import typer
+from psycopg_pool import PoolTimeout
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
+
+from louhua.config import Config, ConfigError, load
+from louhua.db.pool import Connection, database_url
+from louhua.numbers import canonical, national
+from louhua.subscribers.profiles import Language, Profile
+from louhua.subscribers.store import lookup, save
+
+app = typer.Typer(help="Who is registered, and how.", no_args_is_help=True)
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help="The TOML file.", metavar="FILE", envvar="LOUHUA_CONFIG")
+]
+
+_BATCH: Final = 1000
+_TRUE: Final = {"1", "true", "yes", "y", "是"}
+_FALSE: Final = {"", "0", "false", "no", "n", "否"}
+_COLUMNS: Final = ("number", "registered", "voicemail", "language", "tells_power_on")
+
+_out = Console()
+_err = Console(stderr=True)
+T = TypeVar("T")
+
+
+class BadRow(ValueError):
+    """A line of the file cannot be used; the message names it."""
+
+
+def _fail(problem: str) -> NoReturn:
+    _err.print(f"[bold red]error[/] {escape(problem)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def _with_database(config: Config, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Do something with a connection; ends the program when there is no database."""
+
+    async def connected() -> T:
+        connection = await psycopg.AsyncConnection.connect(
+            database_url(config), autocommit=True, connect_timeout=5
+        )
+        async with connection:
+            return await work(connection)
+
+    try:
+        return asyncio.run(connected())
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        _fail(f"no database: {str(error).strip()}; is louhua serve running with this configuration?")
+
+
+def _load(path: Path | None) -> Config:
+    try:
+        return load(path)
+    except ConfigError as error:
+        _fail(str(error))
+
+
+def _number(text: str, config: Config) -> str:
+    number = canonical(text, config.service.country)
+    if not number:
+        _fail(f"{text!r} is not a telephone number")
+    return number
+
+
+@app.command("set")
+def set_(
+    number: Annotated[str, typer.Argument(help="The number, e.g. 13800138000.")],
+    registered: Annotated[bool, typer.Option(help="Told of each caller, instead of a teaser.")] = True,
+    voicemail: Annotated[bool, typer.Option(help="Callers may leave a message.")] = False,
+    language: Annotated[Language | None, typer.Option(help="Of prompts and texts; else the service's.")] = None,
+    tells_power_on: Annotated[bool, typer.Option(help="Others may learn that the phone is on.")] = True,
+    config: ConfigOption = None,
+) -> None:
+    """Register somebody, or change their profile."""
+    settings = _load(config)
+    profile = Profile(
+        number=_number(number, settings), registered=registered, voicemail=voicemail, language=language,
+        tells_power_on=tells_power_on,
+    )  # fmt: skip
+    _with_database(settings, lambda connection: save(connection, [profile]))
+    _out.print(f"{number} is set", highlight=False)
+
+
+@app.command()
+def show(
+    number: Annotated[str, typer.Argument(help="The number, e.g. 13800138000.")], config: ConfigOption = None
+) -> None:
+    """Show somebody's profile; who is not known has the default one."""
+    settings = _load(config)
+    wanted = _number(number, settings)
+    country = settings.service.country
+    profile = _with_database(settings, lambda connection: lookup(connection, [wanted], country))[wanted]
+    _out.print(f"number          {national(wanted, country)}", highlight=False)
+    for name in ("registered", "voicemail", "tells_power_on"):
+        _out.print(f"{name:<15} {'yes' if getattr(profile, name) else 'no'}", highlight=False)
+    _out.print(f"{'language':<15} {profile.language or 'the service’s'}", highlight=False)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help=f"CSV with a header: {', '.join(_COLUMNS)}; only number is a must.")
+    ],
+    config: ConfigOption = None,
+) -> None:
+    """Register everybody in a CSV file. A file with a wrong line changes nothing."""
+    settings = _load(config)
+    try:
+        profiles = list(read_profiles(file, settings.service.country))
+    except OSError as error:
+        _fail(f"{file}: {error.strerror}")
+    except (BadRow, UnicodeDecodeError, csv.Error) as error:
+        _fail(f"{file}: {error}")
+
+    async def store(connection: Connection) -> None:
+        async with connection.transaction():
+            for start in track(range(0, len(profiles), _BATCH), "Importing", console=_err, transient=True):
+                await save(connection, profiles[start : start + _BATCH])
+
+    _with_database(settings, store)
+    _out.print(f"{len(profiles):,} subscribers imported", highlight=False)
+
+
+def read_profiles(path: Path, country: str) -> Iterator[Profile]:
+    """Read a CSV file; raises ``BadRow`` that names the line and what is wrong with it."""
+    seen: dict[str, int] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.DictReader(file)
+        unknown = set(rows.fieldnames or ()) - set(_COLUMNS)
+        if "number" not in (rows.fieldnames or ()) or unknown:
+            raise BadRow(f"the first line must name the columns, out of: {', '.join(_COLUMNS)}")
+        for row in rows:
+            try:
+                profile = _profile(row, country)
+            except ValueError as error:
+                raise BadRow(f"line {rows.line_num}: {error}") from error
+            if profile.number in seen:
+                raise BadRow(f"line {rows.line_num}: the number stands in line {seen[profile.number]}, too")
+            seen[profile.number] = rows.line_num
+            yield profile
+
+
+def _profile(row: dict[str, str | None], country: str) -> Profile:
+    number = canonical(row["number"] or "", country)
+    if not number:
+        raise ValueError(f"{row['number']!r} is not a telephone number")
+    language = (row.get("language") or "").strip()
+    return Profile(
+        number=number,
+        registered=_flag(row, "registered", default=True),
+        voicemail=_flag(row, "voicemail", default=False),
+        language=Language(language) if language else None,
+        tells_power_on=_flag(row, "tells_power_on", default=True),
+    )
+
+
+def _flag(row: dict[str, str | None], name: str, *, default: bool) -> bool:
+    value = row.get(name)
+    if value is None or value.strip() == "":
+        return default
+    if value.strip().lower() in _TRUE | _FALSE:
+        return value.strip().lower() in _TRUE
+    raise ValueError(f"{name} is {value!r}; write yes or no")

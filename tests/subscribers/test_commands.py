@@ -1,0 +1,90 @@
+"""Registering people from the command line."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from louhua.cli import app
+from louhua.subscribers.commands import BadRow, read_profiles
+from louhua.subscribers.profiles import Language, Profile
+
+runner = CliRunner(env={"COLUMNS": "100", "TERM": "dumb"})
+
+
+@pytest.fixture
+def _database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOUHUA_DATABASE__URL", database_url)
+
+
+def write(directory: Path, text: str) -> Path:
+    path = directory / "people.csv"
+    path.write_text(text, "utf-8")
+    return path
+
+
+@pytest.mark.usefixtures("_database")
+def test_somebody_is_set_and_shown() -> None:
+    done = runner.invoke(app, ["subscribers", "set", "13800138000", "--voicemail", "--language", "en"])
+    assert done.exit_code == 0, done.output
+    shown = runner.invoke(app, ["subscribers", "show", "+86 138 0013 8000"]).output
+    assert [line.split() for line in shown.splitlines()] == [
+        ["number", "13800138000"], ["registered", "yes"], ["voicemail", "yes"], ["tells_power_on", "yes"],
+        ["language", "en"],
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("_database")
+def test_who_is_not_known_has_the_default_profile() -> None:
+    assert "registered      no" in runner.invoke(app, ["subscribers", "show", "13800138000"]).output
+
+
+@pytest.mark.usefixtures("_database")
+def test_a_file_is_imported_and_imported_again(tmp_path: Path) -> None:
+    lines = "".join(f"1380013{number:04},yes,no\n" for number in range(2500))
+    path = write(tmp_path, "number,registered,voicemail\n" + lines)
+    for _ in range(2):
+        done = runner.invoke(app, ["subscribers", "import", str(path)])
+        assert "2,500 subscribers imported" in done.output
+    assert "registered      yes" in runner.invoke(app, ["subscribers", "show", "13800130007"]).output
+
+
+@pytest.mark.usefixtures("_database")
+def test_a_file_with_a_wrong_line_changes_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path, "number\n13800138000\nnobody\n")
+    done = runner.invoke(app, ["subscribers", "import", str(path)])
+    assert done.exit_code == 1
+    assert "line 3: 'nobody' is not a telephone number" in done.output
+    assert "registered      no" in runner.invoke(app, ["subscribers", "show", "13800138000"]).output
+
+
+def test_a_missing_database_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LOUHUA_NODE__DATA", str(tmp_path))
+    done = runner.invoke(app, ["subscribers", "show", "13800138000"])
+    assert done.exit_code == 1
+    assert "is louhua serve running" in done.output
+
+
+def test_a_full_row_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path, "\ufeffnumber,registered,voicemail,language,tells_power_on\n13800138000,是,1,en,否\n")
+    assert list(read_profiles(path, "CN")) == [
+        Profile(
+            number="8613800138000", registered=True, voicemail=True, language=Language.EN, tells_power_on=False
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "first line must name the columns"),
+        ("13800138000\n", "first line must name the columns"),
+        ("number,colour\n13800138000,red\n", "first line must name the columns"),
+        ("number,registered\n13800138000,maybe\n", "line 2: registered is 'maybe'"),
+        ("number,language\n13800138000,fr\n", "line 2: 'fr'"),
+        ("number\n13800138000\n+8613800138000\n", "line 3: the number stands in line 2, too"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(BadRow, match=complaint.replace("+", r"\+")):
+        list(read_profiles(write(tmp_path, text), "CN"))

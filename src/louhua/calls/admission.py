@@ -84,10 +84,16 @@ def refused_by_headers(request: Request) -> Refusal | None:
     unsupported = sorted(tags_of(request, "require") - SUPPORTED)
     if unsupported:
         return Refusal(420, "Bad Extension", "extension", (header("Unsupported", ", ".join(unsupported)),))
-    contacts = request.getHFBodys("contact")
-    if len(contacts) != 1 or contacts[0].asterisk:
-        return BAD_REQUEST
-    return None
+    return None if _has_contact(request) else BAD_REQUEST
+
+
+def _has_contact(request: Request) -> bool:
+    """Whether the INVITE says where its dialogue goes on: one Contact (RFC 3261, section 8.1.1.8)."""
+    try:
+        contacts = request.getHFBodys("contact")
+    except (ValueError, IndexError, AttributeError, TypeError):
+        return False
+    return len(contacts) == 1 and not contacts[0].asterisk
 
 
 def tags_of(request: Request, name: str) -> set[str]:

@@ -7,10 +7,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from louhua.bus.embedded import EmbeddedNats
 from louhua.config import Config, Node
 from louhua.db.embedded import EmbeddedPostgres
+
+# A machine that is busy with other tests makes an example slow, not wrong.
+settings.register_profile("louhua", deadline=None)
+settings.load_profile("louhua")
 
 
 @pytest.fixture(scope="session")

@@ -225,6 +225,23 @@ def test_cancel_and_replace() -> None:
     play(story)
 
 
+def test_a_system_s_messages_are_its_own() -> None:
+    async def story(smsc: SandboxSmsc, port: int) -> None:
+        smsc.phone_off(PHONE)
+        async with esme(port) as owner, esme(port, system_id="other") as other:
+            (result,) = await owner.submit([text(1, "a")])
+            with pytest.raises(Refused):
+                await other.client.cancel(result.message_id, SERVICE, PHONE)
+            with pytest.raises(Refused):
+                await other.client.replace(result.message_id, SERVICE, b"b")
+            smsc.phone_on(PHONE)
+            await owner.until(lambda: len(owner.receipts) == 1)
+            assert [one.body for one in smsc.inbox(PHONE)] == ["a"]
+            assert other.receipts == []
+
+    asyncio.run(with_smsc(story))
+
+
 def test_accounts() -> None:
     async def refused(port: int, problem: str, **fields: Any) -> None:
         async with esme(port, bound=False, **fields) as harness:

@@ -116,7 +116,14 @@ def test_sizes_of_parts(text: str, sizes: list[int]) -> None:
 
 @pytest.mark.parametrize(
     ("length", "room", "units"),
-    [(60, 10, [60]), (61, 10, [57, 4]), (124, 10, [67, 57]), (125, 10, [67, 57, 1]), (134, 10, [67, 57, 10])],
+    [
+        (60, 10, [60]),
+        (61, 10, [57, 4]),
+        (124, 10, [67, 57]),
+        (125, 10, [67, 57, 1]),
+        (134, 10, [67, 57, 10]),
+        (40, 60, [33, 7]),
+    ],
 )
 def test_room_is_left_in_the_last_part(length: int, room: int, units: list[int]) -> None:
     parts = segment("漏" * length, 1, room=room)

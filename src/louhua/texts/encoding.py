@@ -30,9 +30,9 @@ _EXTENSION: Final = {
     0x3C: "[", 0x3D: "~", 0x3E: "]", 0x40: "|", 0x65: "€",
 }  # fmt: skip
 
-_TO_GSM: Final[dict[int, str]] = {
-    ord(char): chr(code) for code, char in enumerate(_BASIC) if char != _ESCAPE
-} | {ord(char): _ESCAPE + chr(code) for code, char in _EXTENSION.items()}
+_TO_GSM: Final[dict[int, str]] = {ord(char): chr(code) for code, char in enumerate(_BASIC) if char != _ESCAPE} | {
+    ord(char): _ESCAPE + chr(code) for code, char in _EXTENSION.items()
+}
 _FROM_GSM: Final[dict[int, str]] = dict(enumerate(_BASIC)) | dict.fromkeys(range(0x80, 0x100), "�")
 _NOT_GSM: Final = re.compile(f"[^{re.escape(''.join(map(chr, _TO_GSM)))}]")
 _ESCAPED: Final = re.compile(r"\x1b([^\x1b]?)|([^\x1b]+)")

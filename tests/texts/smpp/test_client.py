@@ -2,7 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -229,24 +230,35 @@ def test_a_server_that_says_nothing_is_left() -> None:
     asyncio.run(run())
 
 
+@asynccontextmanager
+async def sleeper() -> AsyncIterator[int]:
+    """The port of a server that answers a bind and then reads no more."""
+    done = asyncio.Event()
+
+    async def bind_and_sleep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(16)
+        writer.write(encode(BindTransceiverResp(1, 0, "sleeper")))
+        await done.wait()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(bind_and_sleep, "127.0.0.1", 0, limit=1024)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        done.set()
+        server.close()
+
+
+LARGE = ((int(Tag.MESSAGE_PAYLOAD), bytes(60_000)),)
+
+
 def test_an_smsc_that_does_not_read_gets_nothing_new() -> None:
     """The socket fills up; what was written has an unknown outcome, the rest is not sent."""
 
     async def run() -> None:
-        done = asyncio.Event()
-
-        async def bind_and_sleep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readexactly(16)
-            writer.write(encode(BindTransceiverResp(1, 0, "deaf")))
-            await done.wait()
-            writer.transport.abort()
-
-        server = await asyncio.start_server(bind_and_sleep, "127.0.0.1", 0, limit=1024)
-        port = server.sockets[0].getsockname()[1]
-        try:
+        async with sleeper() as port:
             async with esme(port, window=10_000, response_timeout=timedelta(seconds=1)) as harness:
-                payload = ((Tag.MESSAGE_PAYLOAD, bytes(60_000)),)
-                harness.client.submit_many(numbered(500, tlvs=payload))
+                harness.client.submit_many(numbered(500, tlvs=LARGE))
                 await harness.until(lambda: not harness.client._links()[0].ready)
                 sent = harness.client.counters.submitted
                 assert 0 < sent <= 500
@@ -257,9 +269,19 @@ def test_an_smsc_that_does_not_read_gets_nothing_new() -> None:
                 assert harness.client.counters.submitted == sent
                 assert harness.client.health().queued == 501 - sent
             assert len(harness.results) == 501
-        finally:
-            done.set()
-            server.close()
+
+    asyncio.run(run())
+
+
+def test_a_connection_that_cannot_be_emptied_is_cut() -> None:
+    async def run() -> None:
+        quick = timedelta(seconds=0.2)
+        async with (
+            sleeper() as port,
+            esme(port, window=10_000, enquire_link=quick, response_timeout=quick) as harness,
+        ):
+            harness.client.submit_many(numbered(500, tlvs=LARGE))
+            await harness.until(lambda: harness.client.counters.connects == 2)
 
     asyncio.run(run())
 

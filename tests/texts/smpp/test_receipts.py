@@ -65,6 +65,7 @@ def deliver(text: str, *tlvs: tuple[int, bytes], kind: int = RECEIPT) -> Deliver
         ("id:1 stat:WHATEVER", "1", ReceiptState.UNKNOWN, ""),
         ("id:1 stat: err:005", "1", ReceiptState.UNKNOWN, "005"),
         ("id:c0ffee-1 stat:DELIVRD text", "c0ffee-1", ReceiptState.DELIVERED, ""),
+        ("stat:DELIVRD text:id:5 err:009", "", ReceiptState.DELIVERED, ""),
         ("nothing of the kind", "", ReceiptState.UNKNOWN, ""),
     ],
 )
@@ -87,6 +88,11 @@ def test_tlvs_win_over_the_text() -> None:
 def test_a_network_error_of_zero_leaves_the_text_to_speak() -> None:
     pdu = deliver("id:1 stat:UNDELIV err:006", (Tag.NETWORK_ERROR_CODE, b"\x03\0\0"))
     assert read_receipt(pdu).error == "006"
+
+
+def test_the_text_explains_a_failure_that_the_tlvs_do_not() -> None:
+    tlvs = (tlv.c_string(Tag.RECEIPTED_MESSAGE_ID, "7"), tlv.octet(Tag.MESSAGE_STATE, 5))
+    assert read_receipt(deliver("id:7 stat:UNDELIV err:006", *tlvs)).error == "006"
 
 
 def test_a_receipt_in_ucs2() -> None:

@@ -17,6 +17,7 @@ from louhua.db.pool import Pool, database_url, open_pool
 from louhua.health import PERIOD_S, Check, HealthFile
 from louhua.log import setup_logging
 from louhua.texts.gateway import Gateway
+from louhua.together import run_together
 
 log = structlog.get_logger()
 
@@ -40,16 +41,16 @@ class AlertRole:
 
     async def run(self) -> None:
         """Work until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._bus.consume(CallEnded, "alert-calls", self._worker.calls_ended))
-            tasks.create_task(self._bus.consume(PhoneReachable, "alert-phones", self._worker.phones_reachable))
-            tasks.create_task(self._bus.consume(TextReceipt, "alert-receipts", self._worker.receipts_came))
-            tasks.create_task(self._bus.consume(TextReceived, "alert-texts", self._enquiries.texts_received))
-            tasks.create_task(self._worker.probe())
-            tasks.create_task(self._worker.sweep())
-            for gateway in self._gateways:
-                tasks.create_task(gateway.run())
-            tasks.create_task(self._report())
+        await run_together(
+            self._bus.consume(CallEnded, "alert-calls", self._worker.calls_ended),
+            self._bus.consume(PhoneReachable, "alert-phones", self._worker.phones_reachable),
+            self._bus.consume(TextReceipt, "alert-receipts", self._worker.receipts_came),
+            self._bus.consume(TextReceived, "alert-texts", self._enquiries.texts_received),
+            self._worker.probe(),
+            self._worker.sweep(),
+            *(gateway.run() for gateway in self._gateways),
+            self._report(),
+        )
 
     def _wake(self) -> None:
         for gateway in self._gateways:

@@ -29,6 +29,7 @@ from louhua.ivr.service import serve
 from louhua.log import setup_logging
 from louhua.node.profiles import ProfileLookup
 from louhua.processes import StartError
+from louhua.together import end
 
 log = structlog.get_logger()
 
@@ -85,9 +86,7 @@ class Backstage:
         finally:
             if self._publisher is not None and not await self._publisher.drained(_LAST_EVENTS_S):
                 log.warning("call.events_wait_in_spool", events=self._spool.waiting)
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end(self._tasks)
             if self._bus is not None:
                 await self._bus.close()
 

@@ -25,6 +25,7 @@ from louhua.texts.smpp.client import Health, SmppClient
 from louhua.texts.smpp.errors import SmppError
 from louhua.texts.smpp.messages import Inbound, PhoneAvailable, ReceiptArrived, TextArrived
 from louhua.texts.smpp.receipts import canonical_id
+from louhua.together import end, run_together
 
 log = structlog.get_logger()
 
@@ -51,14 +52,11 @@ class Gateway:
         await self._client.start()
         answering = asyncio.create_task(self._answer())
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self.sender.run(self._client))
-                tasks.create_task(self._watch())
-                tasks.create_task(self._ask())
+            await run_together(self.sender.run(self._client), self._watch(), self._ask())
         finally:
             await self._client.stop()
             await self.sender.flush()
-            answering.cancel()
+            await end({answering})
 
     def health(self) -> Health:
         """Each connection's state."""

@@ -28,6 +28,7 @@ from louhua.texts.smpp.messages import Submit, SubmitResult
 from louhua.texts.smpp.receipts import canonical_id
 from louhua.texts.smpp.status import Outcome
 from louhua.texts.smpp.tlv import Tag, octet, short
+from louhua.together import run_together
 
 log = structlog.get_logger()
 
@@ -73,10 +74,7 @@ class Sender:
 
     async def run(self, client: SmppClient) -> None:
         """Work until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._send(client))
-            tasks.create_task(self._store())
-            tasks.create_task(self._renew())
+        await run_together(self._send(client), self._store(), self._renew())
 
     def results_came(self, results: list[SubmitResult]) -> None:
         """Take results from the client (called in the event loop, must not block)."""
@@ -114,7 +112,8 @@ class Sender:
             else:
                 self.wake.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.wake.wait(), _POLL_S)
+                    async with asyncio.timeout(_POLL_S):
+                        await self.wake.wait()
 
     async def _claim(self, limit: int) -> list[store.Claimed]:
         async with self._pool.connection() as connection:

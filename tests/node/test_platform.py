@@ -1,0 +1,200 @@
+"""The platform as an operator meets it: health, figures, refusals, and a stop that lets calls end."""
+
+import asyncio
+import json
+import os
+import signal
+import urllib.error
+import urllib.request
+
+import psutil
+import pytest
+from tests.node.world import Live, World
+
+from louhua.bus.events import Reason
+from louhua.db.pool import database_url
+from louhua.sandbox.phone import After, HangUp, Press, Speak, Step, Wait
+
+CALLEE, CALLER = "13800138000", "13900139000"
+
+
+def healthz(world: World) -> tuple[int, dict[str, dict[str, object]]]:
+    try:
+        with urllib.request.urlopen(f"http://{world.platform.config.web.listen}/healthz", timeout=5) as answer:
+            return answer.status, json.load(answer)["processes"]
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)["processes"]
+
+
+def test_every_role_reports_and_is_counted(live: Live) -> None:
+    async def story(world: World) -> None:
+        status, processes = await asyncio.to_thread(healthz, world)
+        assert status == 200
+        assert set(processes) == {"node", "call", "alert", "web"}
+        report = await world.phone(CALLER).call(CALLEE, [After("beep"), HangUp()], reason=Reason.UNREACHABLE)
+        assert report.status == 200
+        figures = await asyncio.to_thread(world.platform.metrics)
+        assert (
+            'louhua_calls_total{choice="none",outcome="abandoned",treatment="menu",trunk="exchange"} 1.0'
+            in figures
+        )
+        for name in ("louhua_calls_live", "louhua_smsc_bound", "louhua_watches"):
+            assert name in figures
+
+    live(story)
+
+
+def test_the_smsc_goes_away_and_health_says_so(live: Live) -> None:
+    async def story(world: World) -> None:
+        await world.smsc.stop()
+
+        def sick() -> bool:
+            status, processes = healthz(world)
+            return status == 503 and not processes["alert"]["ok"]
+
+        async with asyncio.timeout(15):
+            while not await asyncio.to_thread(sick):
+                await asyncio.sleep(0.1)
+
+    live(story)
+
+
+def test_a_stop_lets_a_live_call_end(live: Live) -> None:
+    async def story(world: World) -> None:
+        answered = asyncio.Event()
+        phone = world.phone(CALLER)
+        calling = asyncio.create_task(
+            phone.call(
+                CALLEE,
+                [After("menu-call-back"), Press("2")],
+                watcher=lambda what, _detail: answered.set() if what == "hears" else None,
+            )
+        )
+        await asyncio.wait_for(answered.wait(), 10)
+        assert world.platform.process is not None
+        world.platform.process.send_signal(signal.SIGTERM)
+        refused = await world.phone("13900139001").call(CALLEE, [])
+        assert refused.status == 503
+        report = await calling
+        assert report.heard[-1].clip.endswith("goodbye")
+        assert report.ended_by == "platform"
+        await world.until(lambda: world.platform.process is not None and world.platform.process.poll() is not None)
+        assert world.platform.process.returncode == 0
+
+    live(story, node={"drain_limit": "40s"})
+
+
+def test_nothing_is_left_behind_by_a_killed_supervisor(live: Live) -> None:
+    async def story(world: World) -> None:
+        assert world.platform.process is not None
+        family = psutil.Process(world.platform.process.pid).children(recursive=True)
+        assert len(family) > 5
+        os.kill(world.platform.process.pid, signal.SIGKILL)
+        await world.until(lambda: not any(_runs(process) for process in family), 15)
+        await asyncio.to_thread(world.platform.process.wait)
+        await asyncio.to_thread(world.platform.start)
+        report = await world.phone(CALLER).call(CALLEE, [HangUp()])
+        assert report.status == 200
+
+    live(story)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_killed_media_process_ends_its_calls_and_the_next_one_works(live: Live) -> None:
+    async def story(world: World) -> None:
+        hearing = asyncio.Event()
+        calling = asyncio.create_task(
+            world.phone(CALLER).call(
+                CALLEE, [Wait(60)], watcher=lambda what, _d: hearing.set() if what == "hears" else None
+            )
+        )
+        await asyncio.wait_for(hearing.wait(), 10)
+        (media,) = [
+            process
+            for process in world.platform.role_processes()["call"]
+            if "louhua.calls.media" in process.cmdline()
+        ]
+        media.kill()
+        report = await asyncio.wait_for(calling, 15)
+        assert report.ended_by == "platform"
+        await world.until(lambda: len(_media(world)) == 1)
+        again = await world.phone("13900139001").call(CALLEE, [After("beep"), HangUp()])
+        assert again.heard[0].clip.endswith("menu-intro")
+
+    live(story)
+
+
+def _media(world: World) -> list[psutil.Process]:
+    found = []
+    for process in world.platform.role_processes().get("call", []):
+        try:
+            if "louhua.calls.media" in process.cmdline():
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def test_a_message_is_recorded_kept_and_announced(live: Live) -> None:
+    async def story(world: World) -> None:
+        import psycopg
+
+        from louhua.bus.nats import Bus
+
+        with psycopg.connect(database_url(world.platform.config), autocommit=True) as connection:
+            connection.execute(
+                "INSERT INTO subscribers_subscriber (number, registered, voicemail, language, tells_power_on,"
+                " created_at, updated_at) VALUES ('8613800138000', true, true, '', true, now(), now())"
+            )
+        world.smsc.phone_off(CALLEE)
+        script: list[Step] = [After("menu-message"), Press("1"), After("beep"), Wait(0.2), Speak(2.0), Press("#")]
+        report = await world.phone(CALLER).call(CALLEE, script)
+        assert report.ended_by == "platform"
+        world.smsc.phone_on(CALLEE)
+        await world.until(lambda: len(world.smsc.inbox(CALLEE)) == 1)
+        assert "给您留言1条" in world.smsc.inbox(CALLEE)[0].body
+        bus = await Bus.connect(world.platform.config)
+        (recording,) = await (await bus.recordings()).list()
+        audio = (await (await bus.recordings()).get(recording.name)).data
+        await bus.close()
+        assert audio is not None
+        assert 1.5 < len(audio) / 8000 < 4.5
+        assert not list((world.platform.data / "var" / "recordings").iterdir())
+
+    live(story)
+
+
+def test_a_phone_that_is_on_is_announced_and_told_soon(live: Live) -> None:
+    async def story(world: World) -> None:
+        report = await world.phone(CALLER).call(CALLEE, [], reason=Reason.BUSY)
+        assert [heard.clip for heard in report.heard] == ["zh-hans/announce"]
+        assert report.heard[0].complete
+        await world.until(lambda: len(world.smsc.inbox(CALLEE)) == 1)
+
+    live(story)
+
+
+@pytest.mark.slow
+def test_calls_are_served_while_nats_and_postgres_are_away(live: Live) -> None:
+    async def story(world: World) -> None:
+        world.smsc.phone_off(CALLEE)
+        for role in ("nats", "postgres"):
+            for process in world.platform.role_processes()[role]:
+                process.suspend()
+        report = await world.phone(CALLER).call(CALLEE, [After("menu-call-back"), Press("2")])
+        assert report.heard[-1].clip.endswith("goodbye")
+        for role in ("nats", "postgres"):
+            for process in world.platform.role_processes()[role]:
+                process.resume()
+        await world.until(lambda: world.smsc.waiting(CALLEE) > 0, 60)
+        world.smsc.phone_on(CALLEE)
+        await world.until(lambda: len(world.smsc.inbox(CALLEE)) == 1)
+        assert "正在期待您的回电" in world.smsc.inbox(CALLEE)[0].body
+
+    live(story)

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.calls.media.phone import Media, Phone, free_ports
 
 HELLO = bytes(octet % 251 + 1 for octet in range(160 * 12))
@@ -38,8 +37,16 @@ def phone() -> Iterator[Phone]:
 
 
 @pytest.fixture
+def other_phone() -> Iterator[Phone]:
+    """Another phone of the same peer."""
+    phone = Phone()
+    yield phone
+    phone.socket.close()
+
+
+@pytest.fixture
 def stranger() -> Iterator[Phone]:
-    """Another phone."""
+    """A phone that was never announced."""
     phone = Phone()
     yield phone
     phone.socket.close()

@@ -27,7 +27,7 @@ def event(key: int, duration: int, *, end: bool = False) -> bytes:
     return struct.pack("!BBH", key, 0x80 if end else 10, duration & 0xFFFF)
 
 
-def packet(  # noqa: D103
+def packet(
     payload_type: int,
     payload: bytes,
     *,

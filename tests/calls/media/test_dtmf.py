@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.calls.media.phone import DTMF, event, packet
 
 from louhua.calls.media.dtmf import KEYS, KeyReceiver
 from louhua.calls.media.rtp import Packet, parse
-from tests.calls.media.phone import DTMF, event, packet
 
 
 def heard(key: int, timestamp: int, duration: int, *, end: bool = False, marker: bool = False) -> Packet:

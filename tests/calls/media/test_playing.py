@@ -1,11 +1,13 @@
 """What a phone hears from a real media process."""
 
+import itertools
+
 import pytest
+from tests.calls.media.conftest import GOODBYE, HELLO
+from tests.calls.media.phone import DTMF, PCMA, PCMU, Media, Phone
 
 from louhua.calls.media.control import Close, Closed, Digit, Play, Played, Stop, Update
 from louhua.calls.media.g711 import ALAW_SILENCE, ALAW_TO_ULAW
-from tests.calls.media.conftest import GOODBYE, HELLO
-from tests.calls.media.phone import DTMF, PCMA, PCMU, Media, Phone
 
 PADDED_GOODBYE = GOODBYE + bytes([ALAW_SILENCE]) * 120
 
@@ -37,7 +39,7 @@ def test_packets_are_numbered_and_timed_as_a_stream(media: Media, phone: Phone) 
     heard = [phone.hear() for _ in range(5)]
     assert [packet.marker for packet in heard] == [True, False, False, False, False]
     assert len({packet.ssrc for packet in heard}) == 1
-    steps = {(b.timestamp - a.timestamp) % 2**32 for a, b in zip(heard, heard[1:], strict=False)}
+    steps = {(b.timestamp - a.timestamp) % 2**32 for a, b in itertools.pairwise(heard)}
     assert steps == {160}
     media.next(session, Played)
     media.send(Play(session, 2, ("en/goodbye",), True))

@@ -6,6 +6,8 @@ converting a frame is then one ``bytes.translate``.
 
 from typing import Final
 
+import numpy as np
+
 PCMU: Final = 0
 PCMA: Final = 8
 """Static RTP payload types (RFC 3551, table 4)."""
@@ -37,14 +39,10 @@ ULAW_SAMPLES: Final = tuple(_ulaw_sample(code) for code in range(256))
 
 def _nearest(samples: tuple[int, ...], others: tuple[int, ...]) -> bytes:
     """For each octet of one law the octet of the other whose sample is nearest, on the same side of zero."""
-
-    def distance(sample: int, negative: bool, other: int) -> tuple[bool, int]:
-        return bool(other & 0x80) is negative, abs(others[other] - sample)
-
-    return bytes(
-        min(range(256), key=lambda other: distance(sample, not code & 0x80, other))
-        for code, sample in enumerate(samples)
-    )
+    codes = np.arange(256)
+    distances = np.abs(np.subtract.outer(samples, others))
+    distances[np.not_equal.outer(codes & 0x80, codes & 0x80)] = 1 << 16
+    return bytes(distances.argmin(axis=1).tolist())
 
 
 ALAW_TO_ULAW: Final = _nearest(ALAW_SAMPLES, ULAW_SAMPLES)

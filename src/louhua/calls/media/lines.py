@@ -21,6 +21,7 @@ Address = tuple[str, int]
 
 REST_S: Final = 2.0
 _LONGEST_PACKET: Final = 2048
+_MOST_FORGOTTEN: Final = 1000
 _TRIES: Final = 64
 """How many ports held by others are tried before a session is refused."""
 
@@ -45,13 +46,17 @@ class UdpLine:
         self._dropped_before = 0
 
     def aim(self, remote: Address) -> None:
-        """Send to ``remote``, and forget what others sent; ``OSError`` when there is no way to it."""
+        """Send to ``remote``; ``OSError`` when there is no way to it."""
         if self.hears_everybody:
             self._remote = remote
         else:
             self._socket.connect(remote)
-            while self.receive() is not None:
-                pass
+
+    def forget(self) -> None:
+        """Drop what has come in."""
+        for _ in range(_MOST_FORGOTTEN):
+            if self.receive() is None:
+                return
 
     def listen(self, payload_types: Iterable[int]) -> None:
         """Let the kernel drop everything but these."""

@@ -126,6 +126,8 @@ class MediaManager:
 
     def stop(self) -> None:
         """Stop the processes; recordings that run are completed, but nothing is reported any more."""
+        if self._epoll.closed:
+            return
         os.eventfd_write(self._wake, 1)
         if self._thread.ident is not None:
             self._thread.join()

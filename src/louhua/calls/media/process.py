@@ -45,6 +45,8 @@ _CHECK_S: Final = 0.1
 _REPORTS_A_DATAGRAM: Final = 500
 _COMMANDS_AT_ONCE: Final = 32
 """Datagrams of commands taken before packets have their turn again."""
+_PACKETS_AT_ONCE: Final = 32
+"""Packets of a recording taken before other sessions have their turn; without one, keys are too few to queue."""
 _FEW_OBJECTS: Final = 20_000
 """Sessions hold no cycles, so the collector has little to find: it looks once in so many new objects."""
 
@@ -194,8 +196,8 @@ class MediaProcess:
             return
         session, line = found
         session.close()
-        self._forget(session, line, now)
         received = session.received + line.dropped()
+        self._forget(session, line, now)
         session.report_last(Closed(number, session.sender.sent, received, session.sender.late))
 
     def _forget(self, session: Session, line: UdpLine, now: float) -> None:
@@ -221,11 +223,14 @@ class MediaProcess:
             self._lines.ignore(number)
             return
         session, line = found
-        received = line.receive()
-        if received is None:
-            return
         try:
-            session.on_packet(*received, time.monotonic())
+            for _ in range(_PACKETS_AT_ONCE):
+                received = line.receive()
+                if received is None:
+                    return
+                session.on_packet(*received, time.monotonic())
+                if not session.recording:
+                    return
         except Exception:
             self._drop(session.number)
 

@@ -58,7 +58,7 @@ class Prompts:
         return len(self._runs)
 
     def run(self, clip: str) -> Run | None:
-        """The clip's frames in A-law; ``None``, and a line in the log, if unknown or empty."""
+        """The clip's frames in A-law; ``None`` if there are none, with a line in the log if unknown."""
         run = self._runs.get(clip) or _silence(clip)
         if run is None:
             log.warning("media.unknown_clip", clip=clip)

@@ -8,7 +8,7 @@ clock.
 
 import socket
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from louhua.calls.media.control import (
     Closed,
@@ -32,7 +32,9 @@ from louhua.calls.media.rtp import SAMPLE_RATE, Packet, parse
 
 Address = tuple[str, int]
 
-_AUDIO = frozenset({PCMA, PCMU})
+_AUDIO: Final = frozenset({PCMA, PCMU})
+_UNDER_WAY_S: Final = 0.5
+"""How long packets may still come from where a peer was before it moved; they are not latched to."""
 
 
 class Line(Protocol):
@@ -44,6 +46,9 @@ class Line(Protocol):
 
     def aim(self, remote: Address) -> None:
         """Send to ``remote`` from now on, and without latching hear nobody else; ``OSError`` if impossible."""
+
+    def forget(self) -> None:
+        """Drop what has come in and was not read yet."""
 
     def listen(self, payload_types: Iterable[int]) -> None:
         """Pass on only RTP of these payload types; none at all if there are none."""
@@ -99,7 +104,8 @@ class Session:
         self._sending = True
         self._latch = command.latch
         self._dtmf_type = command.dtmf_type
-        self._set_remote(command.remote)
+        self._remote: Address | None = None
+        self._set_remote(command.remote, now)
         self._first_timestamp, sequence, ssrc = start
         self._began = now
         self.sender = Sender(
@@ -126,7 +132,7 @@ class Session:
             self._speak(command.payload_type)
         try:
             if command.remote != self._announced:
-                self._set_remote(command.remote)
+                self._set_remote(command.remote, now)
         finally:
             self._listen()
             self._pace(now)
@@ -176,6 +182,11 @@ class Session:
         self._report_last()
 
     # What happens
+
+    @property
+    def recording(self) -> bool:
+        """Whether a recording runs."""
+        return self._recording is not None
 
     def on_played(self) -> None:
         """The last frame has been sent."""
@@ -256,16 +267,20 @@ class Session:
             self.sender.timestamp = self._first_timestamp + int((now - self._began) * SAMPLE_RATE)
             self._shared.pacer.add(self.sender, now)
 
-    def _set_remote(self, remote: Address | None) -> None:
+    def _set_remote(self, remote: Address | None, now: float) -> None:
         self._announced, self._latched = remote, False
-        self._remote: Address | None = None
+        self._left, self._left_at = self._remote, now
+        self._remote = None
         if remote is not None and _usable(remote):
             self._line.aim(remote)
+            self._line.forget()
             self._remote = remote
 
     def _latch_to(self, source: Address, now: float) -> bool:
         """Follow the peer to where it sends from; false for a packet of somebody else."""
         if not self._latched:
+            if source == self._left and now - self._left_at < _UNDER_WAY_S:
+                return False
             self._latched, self._remote = True, source
             self._line.aim(source)
             self._listen()

@@ -205,6 +205,14 @@ def test_replacing_with_a_shorter_validity_counts_too() -> None:
     assert [type(effect) for effect in handsets.tick(5.0)] == [Report]
 
 
+def test_a_full_inbox_loses_its_oldest() -> None:
+    handsets = Handsets()
+    for number in range(1003):
+        handsets.submit(message(number, f"text {number}"), 0.0)
+    assert len(bodies(handsets)) == 1000
+    assert bodies(handsets)[0] == "text 3"
+
+
 def test_finished_messages_are_forgotten_in_the_end() -> None:
     handsets = Handsets(keep=2)
     for number in range(4):

@@ -29,6 +29,7 @@ _RECEIPTS: Final = 0x03
 _ALWAYS: Final = 1
 _ON_FAILURE: Final = 2
 _INBOX: Final = 1000
+"""Texts that a phone has room for; the oldest give way."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,19 +108,14 @@ class Record(msgspec.Struct):
     error: int = 0
 
 
-class _Handset:
-    def __init__(self) -> None:
-        self.inbox: deque[Text] = deque(maxlen=_INBOX)
-        self.parts = Reassembler(limit=100)
-
-
 class Handsets:
     """All phones and the messages for them. The last ``keep`` finished messages can still be asked for."""
 
     def __init__(self, keep: int = 100_000) -> None:
         self._keep = keep
         self._off: set[str] = set()
-        self._handsets: dict[str, _Handset] = {}
+        self._inboxes: dict[str, list[Text]] = {}
+        self._parts = Reassembler()
         self._records: dict[str, Record] = {}
         self._finished: deque[str] = deque()
         self._waiting: dict[str, list[str]] = {}
@@ -132,8 +128,7 @@ class Handsets:
 
     def inbox(self, number: str) -> list[Text]:
         """What the person can read, oldest first."""
-        handset = self._handsets.get(number)
-        return list(handset.inbox) if handset else []
+        return list(self._inboxes.get(number, ()))
 
     def waiting(self, number: str) -> int:
         """How many messages wait for the phone."""
@@ -239,23 +234,21 @@ class Handsets:
     def _show(self, message: Message, now: float) -> None:
         if message.protocol_id == TYPE_0:
             return
-        handset = self._handsets.get(message.recipient)
-        if handset is None:
-            handset = self._handsets[message.recipient] = _Handset()
         body: str | None = message.text
         if message.part is not None:
-            body = handset.parts.add(
+            body = self._parts.add(
                 message.sender, message.recipient, message.part, message.data_coding, message.body, now
             )
         if body is None:
             return
+        inbox = self._inboxes.setdefault(message.recipient, [])
         if message.protocol_id in REPLACE:
-            _remove(handset.inbox, message)
-        at = datetime.fromtimestamp(now, UTC)
-        handset.inbox.append(Text(message.sender, body, at, message.protocol_id))
+            _remove(inbox, message)
+        inbox.append(Text(message.sender, body, datetime.fromtimestamp(now, UTC), message.protocol_id))
+        del inbox[:-_INBOX]
 
 
-def _remove(inbox: deque[Text], message: Message) -> None:
+def _remove(inbox: list[Text], message: Message) -> None:
     """Take away what a message replaces: same sender, same TP-PID."""
     for text in inbox:
         if text.sender == message.sender and text.protocol_id == message.protocol_id:

@@ -9,7 +9,6 @@ import random
 import select
 import socket
 import time
-from collections import deque
 from typing import Any, Final
 
 import structlog
@@ -86,7 +85,6 @@ class MediaProcess:
         self._sessions: dict[int, tuple[Session, UdpLine]] = {}
         self._by_socket: dict[int, tuple[Session, UdpLine]] = {}
         self._by_sender: dict[Sender, Session] = {}
-        self._unsent: deque[bytes] = deque()
         self._random = random.SystemRandom()
         self._next_check = 0.0
         self._waits_to_send = False
@@ -240,11 +238,9 @@ class MediaProcess:
         """Tell the call role what happened, as soon as it can take it."""
         reports = self._shared.reports
         while reports:
-            self._unsent.append(encode(reports[:_REPORTS_A_DATAGRAM]))
-            del reports[:_REPORTS_A_DATAGRAM]
-        while self._unsent:
+            batch = reports[:_REPORTS_A_DATAGRAM]
             try:
-                self._control.send(self._unsent[0])
+                self._control.send(encode(batch))
             except BlockingIOError:
                 self._epoll.modify(self._control, select.EPOLLIN | select.EPOLLOUT)
                 self._waits_to_send = True
@@ -252,7 +248,7 @@ class MediaProcess:
             except OSError:
                 self._ended = True
                 return
-            self._unsent.popleft()
+            del reports[: len(batch)]
         if self._waits_to_send:
             self._epoll.modify(self._control, select.EPOLLIN)
             self._waits_to_send = False

@@ -3,7 +3,6 @@
 import select
 import socket
 import subprocess
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,8 +20,9 @@ from louhua.processes import child_command
 log = structlog.get_logger()
 
 _COMMANDS_A_DATAGRAM: Final = 200
-_LONGEST_BACKLOG: Final = 5000
-"""Datagrams that wait for a process which takes none; one further behind is stuck, and ended."""
+_LONGEST_BACKLOG: Final = 20_000
+"""Commands that wait for a process which takes none (its socket holds ten datagrams); one further behind is
+stuck, and ended."""
 
 
 class Gone(Exception):
@@ -35,7 +35,7 @@ class Worker:
     def __init__(self, control: socket.socket, process: subprocess.Popen[bytes]) -> None:
         self.control = control
         self._process = process
-        self._backlog: deque[bytes] = deque()
+        self._backlog: list[Command] = []
 
     @classmethod
     def start(cls, command: Sequence[str]) -> "Worker":
@@ -66,8 +66,7 @@ class Worker:
 
     def send(self, commands: Sequence[Command]) -> None:
         """Send, or keep in order what the process cannot take yet."""
-        for start in range(0, len(commands), _COMMANDS_A_DATAGRAM):
-            self._backlog.append(encode(commands[start : start + _COMMANDS_A_DATAGRAM]))
+        self._backlog += commands
         self.send_backlog()
         if len(self._backlog) > _LONGEST_BACKLOG:
             self._process.kill()
@@ -75,11 +74,12 @@ class Worker:
     def send_backlog(self) -> None:
         """Send what waits, as far as the process takes it."""
         while self._backlog:
+            batch = self._backlog[:_COMMANDS_A_DATAGRAM]
             try:
-                self.control.send(self._backlog[0])
+                self.control.send(encode(batch))
             except OSError:
                 return
-            self._backlog.popleft()
+            del self._backlog[: len(batch)]
 
     def receive(self) -> list[Report]:
         """What it reports, if anything; ``Gone`` when nothing can come any more."""

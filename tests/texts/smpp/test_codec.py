@@ -210,8 +210,8 @@ def test_submit_sm_is_fast_enough() -> None:
     count = 3000
     best = 0.0
     for _ in range(5):
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(count):
             decode(encode(pdu))
-        best = max(best, count / (time.perf_counter() - began))
+        best = max(best, count / (time.process_time() - began))
     assert best > 20_000

@@ -1,11 +1,13 @@
 """A call server in a process of its own, and SIPp as its callers."""
 
+import contextlib
 import json
 import os
 import queue
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -79,13 +81,13 @@ class Server:
         self.news: list[dict[str, Any]] = []
         self._fresh: queue.Queue[dict[str, Any]] = queue.Queue()
         self._callers: list[Caller] = []
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
         self.port: int = self.wait("listening")["port"]
 
     def call(self, scenario: Scenario, *, source: str = "127.0.0.1", calls: int = 1, rate: int = 50) -> Caller:
         """Let SIPp call."""
-        directory = self.data / f"caller-{len(self._callers)}"
-        directory.mkdir()
+        directory = Path(tempfile.mkdtemp(prefix="caller-", dir=self.data))
         caller = Caller(self, scenario, source=source, calls=calls, rate=rate, directory=directory)
         self._callers.append(caller)
         return caller
@@ -93,8 +95,7 @@ class Server:
     def order(self, text: str) -> None:
         """Have the server do something."""
         assert self.process.stdin is not None
-        self.process.stdin.write(text + "\n")
-        self.process.stdin.flush()
+        os.write(self.process.stdin.fileno(), f"{text}\n".encode())
         self.wait("done", order=text.split()[0])
 
     def wait(self, news: str, limit_s: float = _NEWS_LIMIT_S, **fields: object) -> dict[str, Any]:
@@ -137,10 +138,15 @@ class Server:
         """End the server and its callers."""
         for caller in self._callers:
             caller.stop()
-        if self.process.poll() is None:
-            self.order("stop 0")
-            self.process.wait(20)
         assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.process.stdin.fileno(), b"stop 0\n")
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._listener.join()
         assert self.process.stdout is not None
         self.process.stdin.close()
         self.process.stdout.close()

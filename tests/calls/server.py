@@ -38,12 +38,19 @@ def say(news: str, **fields: Any) -> None:
     os.write(OUT, json.dumps({"news": news, **fields}).encode() + b"\n")
 
 
+async def answer(call: Call) -> None:
+    """Answer, and tell."""
+    await call.answer()
+    say("answered", call=call.info.sip_call_id)
+
+
 async def menu(call: Call) -> None:
     """A prompt, a key, a goodbye: the shape of most calls."""
     await call.profiles()
-    await call.answer()
+    await answer(call)
     key = await call.play([TONE, "silence/700"]) or await call.key(1)
     call.result.choice = {"2": Choice.CALL_BACK, "4": Choice.POWER_ON}.get(key or "", Choice.NONE)
+    await call.play(["silence/20"], barge_in=False)
     say("key", call=call.info.sip_call_id, key=key)
     await call.play([TONE], barge_in=False)
 
@@ -57,13 +64,13 @@ async def release(call: Call) -> None:
 async def announce(call: Call) -> None:
     """A short announcement."""
     call.result.treatment = Treatment.ANNOUNCE
-    await call.answer()
+    await answer(call)
     await call.play([TONE], barge_in=False)
 
 
 async def message(call: Call) -> None:
     """Record; a caller who hangs up has left a message too."""
-    await call.answer()
+    await answer(call)
     say("free", call=call.info.sip_call_id, free=call.free_answer)
     await call.connect()
     say("free", call=call.info.sip_call_id, free=call.free_answer)
@@ -77,7 +84,7 @@ async def message(call: Call) -> None:
 
 async def patient(call: Call) -> None:
     """Answers and listens for long."""
-    await call.answer()
+    await answer(call)
     while True:
         say("key", call=call.info.sip_call_id, key=await call.key(60))
 
@@ -86,7 +93,7 @@ async def thoughtful(call: Call) -> None:
     """Does not answer for a while."""
     try:
         await call.key(3)
-        await call.answer()
+        await answer(call)
         await call.key(3)
     except HungUp:
         say("hung up", call=call.info.sip_call_id)
@@ -95,7 +102,7 @@ async def thoughtful(call: Call) -> None:
 
 async def broken(call: Call) -> None:
     """A dialogue with a fault."""
-    await call.answer()
+    await answer(call)
     raise ZeroDivisionError("on purpose")
 
 

@@ -152,9 +152,9 @@ class Scenario:
         """100, which may come."""
         return self.expect(100, optional=True)
 
-    def answered(self, *, has: Iterable[tuple[str, str]] = ()) -> "Scenario":
+    def answered(self, *headers: str, has: Iterable[tuple[str, str]] = ()) -> "Scenario":
         """A call that is answered and confirmed."""
-        return self.invite().ringing().expect(200, has=has).ack()
+        return self.invite(*headers).ringing().expect(200, has=has).ack()
 
     def await_request(self, method: str, *, limit_ms: int = 10_000) -> "Scenario":
         """A request of the platform, answered with 200."""

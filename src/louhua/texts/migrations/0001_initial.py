@@ -4,95 +4,132 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='HelpSent',
+            name="HelpSent",
             fields=[
-                ('number', models.CharField(max_length=20, primary_key=True, serialize=False)),
-                ('sent_at', models.DateTimeField()),
+                ("number", models.CharField(max_length=20, primary_key=True, serialize=False)),
+                ("sent_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Inbound',
+            name="Inbound",
             fields=[
-                ('id', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('sender', models.CharField(max_length=20)),
-                ('keyword', models.CharField(max_length=20)),
-                ('received_at', models.DateTimeField()),
+                ("id", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("sender", models.CharField(max_length=20)),
+                ("keyword", models.CharField(max_length=20)),
+                ("received_at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['sender', 'received_at'], name='inbound_sender')],
+                "indexes": [models.Index(fields=["sender", "received_at"], name="inbound_sender")],
             },
         ),
         migrations.CreateModel(
-            name='OrphanReceipt',
+            name="OrphanReceipt",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('smsc', models.CharField(max_length=40)),
-                ('message_id', models.CharField(max_length=70)),
-                ('recipient', models.CharField(max_length=20)),
-                ('state', models.CharField(max_length=15)),
-                ('error', models.CharField(blank=True, max_length=60)),
-                ('at', models.DateTimeField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("smsc", models.CharField(max_length=40)),
+                ("message_id", models.CharField(max_length=70)),
+                ("recipient", models.CharField(max_length=20)),
+                ("state", models.CharField(max_length=15)),
+                ("error", models.CharField(blank=True, max_length=60)),
+                ("at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['smsc', 'message_id'], name='orphan_message'), models.Index(fields=['at'], name='orphan_at')],
+                "indexes": [
+                    models.Index(fields=["smsc", "message_id"], name="orphan_message"),
+                    models.Index(fields=["at"], name="orphan_at"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Part',
+            name="Part",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('text_id', models.BigIntegerField()),
-                ('seq', models.PositiveSmallIntegerField()),
-                ('smsc', models.CharField(max_length=40)),
-                ('message_id', models.CharField(help_text='in comparable form', max_length=70)),
-                ('smsc_id', models.CharField(help_text='as the SMSC wrote it', max_length=70)),
-                ('recipient', models.CharField(max_length=20)),
-                ('state', models.CharField(default='submitted', max_length=15)),
-                ('error', models.CharField(blank=True, max_length=60)),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("text_id", models.BigIntegerField()),
+                ("seq", models.PositiveSmallIntegerField()),
+                ("smsc", models.CharField(max_length=40)),
+                ("message_id", models.CharField(help_text="in comparable form", max_length=70)),
+                ("smsc_id", models.CharField(help_text="as the SMSC wrote it", max_length=70)),
+                ("recipient", models.CharField(max_length=20)),
+                ("state", models.CharField(default="submitted", max_length=15)),
+                ("error", models.CharField(blank=True, max_length=60)),
             ],
             options={
-                'indexes': [models.Index(fields=['smsc', 'message_id'], name='part_message')],
-                'constraints': [models.UniqueConstraint(fields=('text_id', 'seq'), name='part_once'), models.CheckConstraint(condition=models.Q(('state__in', ['submitted', 'delivered', 'expired', 'deleted', 'undeliverable', 'rejected'])), name='part_state')],
+                "indexes": [models.Index(fields=["smsc", "message_id"], name="part_message")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("text_id", "seq"), name="part_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                ["submitted", "delivered", "expired", "deleted", "undeliverable", "rejected"],
+                            )
+                        ),
+                        name="part_state",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Text',
+            name="Text",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('kind', models.CharField(max_length=20)),
-                ('alert_id', models.BigIntegerField(null=True)),
-                ('sender', models.CharField(max_length=20)),
-                ('recipient', models.CharField(max_length=20)),
-                ('body', models.TextField(blank=True)),
-                ('parts', models.PositiveSmallIntegerField(default=1)),
-                ('reference', models.PositiveIntegerField(help_text='user_message_reference and concatenation reference')),
-                ('priority', models.PositiveSmallIntegerField()),
-                ('protocol_id', models.PositiveSmallIntegerField(default=0)),
-                ('set_dpf', models.BooleanField(default=False)),
-                ('validity_s', models.PositiveIntegerField()),
-                ('smsc', models.CharField(blank=True, help_text='empty: whichever has room', max_length=40)),
-                ('state', models.CharField(default='queued', max_length=10)),
-                ('due_at', models.DateTimeField()),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('resent', models.BooleanField(default=False)),
-                ('submitted_at', models.DateTimeField(null=True)),
-                ('asked_at', models.DateTimeField(null=True)),
-                ('final_at', models.DateTimeField(null=True)),
-                ('error', models.CharField(blank=True, max_length=60)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("kind", models.CharField(max_length=20)),
+                ("alert_id", models.BigIntegerField(null=True)),
+                ("sender", models.CharField(max_length=20)),
+                ("recipient", models.CharField(max_length=20)),
+                ("body", models.TextField(blank=True)),
+                ("parts", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "reference",
+                    models.PositiveIntegerField(help_text="user_message_reference and concatenation reference"),
+                ),
+                ("priority", models.PositiveSmallIntegerField()),
+                ("protocol_id", models.PositiveSmallIntegerField(default=0)),
+                ("set_dpf", models.BooleanField(default=False)),
+                ("validity_s", models.PositiveIntegerField()),
+                ("smsc", models.CharField(blank=True, help_text="empty: whichever has room", max_length=40)),
+                ("state", models.CharField(default="queued", max_length=10)),
+                ("due_at", models.DateTimeField()),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("resent", models.BooleanField(default=False)),
+                ("submitted_at", models.DateTimeField(null=True)),
+                ("asked_at", models.DateTimeField(null=True)),
+                ("final_at", models.DateTimeField(null=True)),
+                ("error", models.CharField(blank=True, max_length=60)),
+                ("created_at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state', 'queued')), fields=['priority', 'due_at'], name='text_queued'), models.Index(condition=models.Q(('state', 'sending')), fields=['lease_until'], name='text_sending'), models.Index(condition=models.Q(('state', 'submitted')), fields=['submitted_at'], name='text_submitted'), models.Index(condition=models.Q(('state__in', ['queued', 'sending', 'submitted'])), fields=['recipient'], name='text_open_recipient')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'sending', 'submitted', 'delivered', 'failed'])), name='text_state')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "queued")), fields=["priority", "due_at"], name="text_queued"
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "sending")), fields=["lease_until"], name="text_sending"
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "submitted")), fields=["submitted_at"], name="text_submitted"
+                    ),
+                    models.Index(
+                        condition=models.Q(("state__in", ["queued", "sending", "submitted"])),
+                        fields=["recipient"],
+                        name="text_open_recipient",
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["queued", "sending", "submitted", "delivered", "failed"])
+                        ),
+                        name="text_state",
+                    )
+                ],
             },
         ),
     ]

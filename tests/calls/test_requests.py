@@ -249,6 +249,18 @@ def test_no_number_of_a_junk_message_reaches_the_log(server: Server, peer: Peer)
     assert "13812345678" not in server.log()
 
 
+def test_a_caller_known_by_name_gets_our_bye(server: Server, peer: Peer) -> None:
+    broken = "Diversion: <sip:13800138006@ims>"
+    peer.invite(broken, f"Contact: <sip:caller@localhost:{peer.port}>")
+    answer = peer.response()
+    assert code(answer) == 200
+    to = next(line for line in answer.splitlines() if line.startswith("To: "))
+    peer.request("ACK", to=to.removeprefix("To: "), cseq="1 ACK")
+    bye = peer.response()
+    assert bye.startswith(f"BYE sip:caller@localhost:{peer.port} SIP/2.0\r\n")
+    server.wait("ended")
+
+
 def test_within_a_call(server: Server) -> None:
     scenario = Scenario().invite("Diversion: <sip:13800138004@ims>").ringing().expect(200).ack()
     scenario.request("OPTIONS").expect(200, has=[("Allow", "INFO")])

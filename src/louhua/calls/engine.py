@@ -244,6 +244,10 @@ class CallServer:
     def _on_over(self, call: LiveCall, event: CallEnded) -> None:
         self._forget(call)
         CALLS.labels(event.trunk, event.treatment, event.outcome, event.choice).inc()
+        log.debug(
+            "calls.ended", call=event.id, trunk=event.trunk, caller=masked(event.caller),
+            callee=masked(event.callee), reason=event.reason, treatment=event.treatment, choice=event.choice, outcome=event.outcome,
+        )  # fmt: skip
         self._publish(event)
 
     def _forget(self, call: LiveCall) -> None:

@@ -398,7 +398,7 @@ class LiveCall:
             self._limit.cancel()
         if self._voice is not None:
             self._voice.close()
-        self._let_go(self._trunk.release_code, "Temporarily Unavailable")
+        self._let_go(self._trunk.release_code, "Call Ended")
         kept = self._result.recording
         self._recordings.remove_all_but(kept.path if kept else None)
         event = self._event(outcome)

@@ -272,6 +272,11 @@ def _keep_tel(address: Any) -> None:
         address.url = url
 
 
+def _port_needed(*_: object) -> bool:
+    """Every port is written. sippy leaves some out after looking, slowly, for addresses of a kind we never use."""
+    return True
+
+
 class Wire:
     """The SIP side of a node: its socket, transactions and what every dialogue shares.
 
@@ -290,6 +295,7 @@ class Wire:
     ) -> None:
         host, port = listen
         SipConf.autoconvert_tel_url = True
+        SipConf.port_needed = staticmethod(_port_needed)
         SipConf.my_uaname = "Louhua"
         SipConf.my_transport = "UDP"
         self.loop = loop

@@ -207,7 +207,7 @@ def columns(who: str, what: str, said: str) -> Table:
 
 
 def _save(audio: str, path: Path) -> None:
-    from louhua.sandbox.voice import save_wave
+    from louhua.sandbox.audio import save_wave
 
     try:
         save_wave(bytes.fromhex(audio), path)

@@ -1,13 +1,13 @@
 """The sandbox's ear: tells which prompts a phone heard, from the RTP it received.
 
-Prompts travel as 160-byte A-law frames, unchanged on loopback, so a prompt is recognised by its bytes. Lost
-frames are tolerated; what is not a prompt (silence, somebody's voice) is passed over.
+Prompts travel as 160-byte A-law frames, unchanged on loopback, so a prompt is recognised by its bytes, wherever in
+it the first frame is that came. Lost frames are tolerated; what is no prompt (silence, a voice) is passed over.
 """
 
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -16,17 +16,25 @@ from louhua.ivr.prompts import PROMPTS
 FRAME: Final = 160
 FRAME_S: Final = 0.02
 _SILENCE: Final = 0xD5
-_LATEST_START: Final = 5
-"""A clip may be recognised although its first frames were lost."""
+_MAY_MISS: Final = 5
+"""Frames of its beginning that may be lost of a clip that was heard completely."""
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """A prompt that was heard. Times are in seconds of audio from the beginning of the call."""
+    """A prompt that was heard; ``complete`` from beginning to end. Times in seconds from the first frame."""
 
     clip: str
     from_s: float
     to_s: float
     complete: bool
+
+
+class _Match(NamedTuple):
+    """A clip that the latest frame may belong to: its first frame that was heard, and its latest."""
+
+    clip: str
+    first: int
+    latest: int
 
 
 class Library:
@@ -38,84 +46,101 @@ class Library:
             for name, audio in clips.items()
             if audio
         }
-        self._starts: dict[bytes, list[tuple[str, int]]] = {}
+        self._places: dict[bytes, list[tuple[str, int]]] = {}
+        self._leads: dict[str, int] = {}
         for name, frames in self.frames.items():
-            for place, frame in enumerate(frames[:_LATEST_START]):
+            for place, frame in enumerate(frames):
                 if not is_silence(frame):
-                    self._starts.setdefault(frame, []).append((name, place))
+                    self._leads.setdefault(name, place)
+                    self._places.setdefault(frame, []).append((name, place))
 
     @classmethod
     def load(cls, directory: Path = PROMPTS) -> "Library":
         """Every ``.al`` file below a directory, by its path without the ending."""
         return cls({
-            str(path.relative_to(directory).with_suffix("")): path.read_bytes()
+            path.relative_to(directory).with_suffix("").as_posix(): path.read_bytes()
             for path in sorted(directory.rglob("*.al"))
         })  # fmt: skip
 
-    def starts(self, frame: bytes) -> list[tuple[str, int]]:
-        """Clips that may begin with this frame, and the frame's place in each."""
-        return self._starts.get(frame, [])
+    def places(self, frame: bytes) -> list[tuple[str, int]]:
+        """The clips that have this frame, and where; none for silence."""
+        return self._places.get(frame, [])
+
+    def frame(self, clip: str, place: int) -> bytes | None:
+        """The frame at a place of a clip, ``None`` after its end."""
+        frames = self.frames[clip]
+        return frames[place] if place < len(frames) else None
+
+    def is_begun(self, clip: str, first: int) -> bool:
+        """Whether who heard a clip from its frame ``first`` on heard its beginning; silence is not missed."""
+        return first <= self._leads[clip] + _MAY_MISS
+
+    def is_ended(self, clip: str, latest: int) -> bool:
+        """Whether nothing of a clip comes after its frame ``latest``."""
+        return latest >= len(self.frames[clip]) - 1
 
 
 class Ear:
-    """Listens frame by frame; ``heard`` grows as prompts end, ``hearing`` names the one being played."""
+    """Listens frame by frame; ``heard`` grows as prompts end."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
         self._at = 0
         self._from = 0
-        self._candidates: list[tuple[str, int]] = []
+        self._matches: list[_Match] = []
         self.heard: list[Heard] = []
 
     @property
     def hearing(self) -> str | None:
-        """The prompt being heard now, if there is one."""
-        return self._candidates[0][0] if self._candidates else None
+        """The prompt being heard now, once it can be no other."""
+        clips = {match.clip for match in self._matches}
+        return next(iter(clips)) if len(clips) == 1 else None
 
-    def feed(self, frame: bytes, lost: int = 0) -> None:
-        """Hear the next frame; ``lost`` frames before it never came."""
-        self._at += lost
+    def feed(self, frame: bytes, lost: int = 0, *, paused: int = 0) -> None:
+        """Hear the next frame: ``lost`` frames before it never came, or nothing was sent for ``paused`` frames."""
         following = [
-            (name, place + 1 + lost)
-            for name, place in self._candidates
-            if self._frame(name, place + 1 + lost) == frame
+            match._replace(latest=place)
+            for match in self._matches
+            if self._library.frame(match.clip, place := match.latest + 1 + lost) == frame
         ]
         if following:
-            self._candidates = following
-            self._end_if_complete()
+            self._at += lost + paused
+            self._matches = following
         else:
-            self._close()
-            self._candidates = list(self._library.starts(frame))
-            self._from = self._at - (self._candidates[0][1] if self._candidates else 0)
+            self._close(lost)
+            self._at += lost + paused
+            self._begin(frame)
         self._at += 1
+        self._end_if_complete()
 
     def close(self) -> list[Heard]:
         """The call is over; everything that was heard."""
-        self._close()
+        self._close(lost=0)
         return self.heard
 
-    def _frame(self, name: str, place: int) -> bytes | None:
-        frames = self._library.frames[name]
-        return frames[place] if place < len(frames) else None
+    def _begin(self, frame: bytes) -> None:
+        """A prompt may begin here, or be heard from here on."""
+        self._matches = [_Match(clip, place, place) for clip, place in self._library.places(frame)]
+        self._from = self._at
 
     def _end_if_complete(self) -> None:
         """When only one prompt is possible and it is at its end, say so at once."""
-        name, place = self._candidates[0]
-        if len(self._candidates) == 1 and place == len(self._library.frames[name]) - 1:
-            self._add(name, place, after=1)
-            self._candidates = []
+        if len(self._matches) == 1 and self._is_ended(self._matches[0]):
+            self._close(lost=0)
 
-    def _close(self) -> None:
-        if self._candidates:
-            ended = [item for item in self._candidates if item[1] == len(self._library.frames[item[0]]) - 1]
-            name, place = (ended or self._candidates)[0]
-            self._add(name, place, after=0)
-            self._candidates = []
+    def _close(self, lost: int) -> None:
+        """Another frame came than any that could follow, after ``lost`` frames that may have been the end."""
+        if not self._matches:
+            return
+        match = min(self._matches, key=lambda one: (one.first, not self._is_ended(one, lost)))
+        complete = self._library.is_begun(match.clip, match.first) and self._is_ended(match, lost)
+        self.heard.append(
+            Heard(match.clip, round(self._from * FRAME_S, 2), round(self._at * FRAME_S, 2), complete)
+        )
+        self._matches = []
 
-    def _add(self, name: str, place: int, after: int) -> None:
-        start, end = max(0, self._from) * FRAME_S, (self._at + after) * FRAME_S
-        complete = place == len(self._library.frames[name]) - 1
-        self.heard.append(Heard(name, round(start, 2), round(end, 2), complete))
+    def _is_ended(self, match: _Match, lost: int = 0) -> bool:
+        return self._library.is_ended(match.clip, match.latest + lost)
 
 
 def listen(library: Library, frames: Iterable[bytes]) -> list[Heard]:
@@ -127,8 +152,13 @@ def listen(library: Library, frames: Iterable[bytes]) -> list[Heard]:
 
 
 def is_silence(frame: bytes) -> bool:
-    """Whether a frame is A-law silence (RFC 3551, section 4.5.14: inverted even bits)."""
+    """Whether a frame is A-law silence: the smallest sample of either sign (G.711, even bits inverted)."""
     return frame.count(_SILENCE) + frame.count(_SILENCE ^ 0x80) == len(frame)
+
+
+def is_clip(clip: str, name: str) -> bool:
+    """Whether a clip has this name, which may leave out the language."""
+    return clip == name or clip.endswith(f"/{name}")
 
 
 def words(directory: Path = PROMPTS) -> dict[str, str]:

@@ -55,6 +55,11 @@ class Callers:
         while not isinstance(self.reports.get(timeout=10), Closed):
             pass
 
+    def close(self) -> None:
+        """Close the callers' sockets."""
+        self.sink.close()
+        self.sampler.close()
+
     def begin(self, now: float) -> None:
         session = self.manager.new_session()
         assert session is not None
@@ -163,6 +168,7 @@ def run(rate: float, seconds: float, *, stream: bool) -> dict[str, float]:
         stop.set()
         thread.join()
         manager.stop()
+        callers.close()
     gaps.sort()
     return {
         "calls": calls, "sessions at once": most, "cpu ms a call": used * 1000 / calls,

@@ -1,6 +1,7 @@
 """``python -m louhua.calls.media``: a media process, started by the call role and by nobody else."""
 
 import argparse
+import contextlib
 import os
 import resource
 import signal
@@ -38,19 +39,27 @@ def _end_with(parent: int) -> None:
     signal.signal(signal.SIGTERM, on_term)
 
 
+def _claim_resources() -> None:
+    """Have sockets for as many calls as the system allows, and the processor when a frame is due.
+
+    Only a privileged process may have the latter; without it a busy machine sends some frames later.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+
+
 def main() -> None:
     """Read the arguments and serve."""
     arguments = _arguments()
     _end_with(os.getppid())
     setup_logging("media")
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     first, _, last = arguments.ports.partition("-")
-    serve(
-        socket.socket(fileno=arguments.fd),
-        Lines(arguments.address, int(first), int(last)),
-        Prompts.load(arguments.prompts),
-    )
+    lines = Lines(arguments.address, int(first), int(last))
+    prompts = Prompts.load(arguments.prompts)
+    _claim_resources()
+    serve(socket.socket(fileno=arguments.fd), lines, prompts)
 
 
 if __name__ == "__main__":

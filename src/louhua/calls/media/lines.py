@@ -47,10 +47,9 @@ class UdpLine:
 
     def aim(self, remote: Address) -> None:
         """Send to ``remote``; ``OSError`` when there is no way to it."""
-        if self.hears_everybody:
-            self._remote = remote
-        else:
+        if not self.hears_everybody:
             self._socket.connect(remote)
+        self._remote = remote
 
     def forget(self) -> None:
         """Drop what has come in."""
@@ -68,11 +67,13 @@ class UdpLine:
     def receive(self) -> tuple[bytes, Address] | None:
         """A packet and where it came from, if there is one."""
         try:
+            if not self.hears_everybody:
+                return self._socket.recv(_LONGEST_PACKET), self._remote
             datagram, source = self._socket.recvfrom(_LONGEST_PACKET)
         except BlockingIOError:
             return None
         except OSError:
-            return b"", ("", 0)
+            return b"", self._remote
         return datagram, source[:2]
 
     def dropped(self) -> int:
@@ -123,6 +124,12 @@ class Lines:
             self._dismiss(line)
         else:
             self._resting.append((now + REST_S, line))
+
+    def close(self) -> None:
+        """Close every line."""
+        for line in self._by_number.values():
+            line.close()
+        self.epoll.close()
 
     def ignore(self, number: int) -> None:
         """Read what has come in on a resting line, so that it does not call for attention for ever."""

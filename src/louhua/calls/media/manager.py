@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 
 from louhua.calls.media.control import Closed, Command, Lost, Report
@@ -168,7 +169,7 @@ class MediaManager:
                 self._epoll.modify(worker.control, worker.interest)
         try:
             reports = worker.receive()
-        except (Gone, OSError):
+        except (Gone, OSError, msgspec.MsgspecError):
             return self._bury(place, worker)
         with self._lock:
             for report in reports:

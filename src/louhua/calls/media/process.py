@@ -101,6 +101,8 @@ class MediaProcess:
             for session, _ in self._sessions.values():
                 session.close()
             self._shared.tapes.stop()
+            self._lines.close()
+            self._control.close()
 
     def _turn(self) -> None:
         for number, _ in self._wait():

@@ -104,6 +104,7 @@ class Tapes:
         """Write what is left, and end the thread."""
         self._jobs.put(None)
         self._thread.join()
+        os.close(self.wake)
 
     def _work(self) -> None:
         while True:

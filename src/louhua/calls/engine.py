@@ -246,7 +246,8 @@ class CallServer:
         CALLS.labels(event.trunk, event.treatment, event.outcome, event.choice).inc()
         log.debug(
             "calls.ended", call=event.id, trunk=event.trunk, caller=masked(event.caller),
-            callee=masked(event.callee), reason=event.reason, treatment=event.treatment, choice=event.choice, outcome=event.outcome,
+            callee=masked(event.callee), reason=event.reason, treatment=event.treatment,
+            choice=event.choice, outcome=event.outcome,
         )  # fmt: skip
         self._publish(event)
 

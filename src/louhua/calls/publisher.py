@@ -25,7 +25,6 @@ _GATHER_S: Final = 0.05
 _BATCH: Final = 500
 _FIRST_RETRY_S: Final = 0.2
 _LAST_RETRY_S: Final = 5.0
-_SYNC_EVERY_S: Final = 0.2
 
 
 class Publisher:
@@ -50,21 +49,17 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish until cancelled."""
-        syncing = asyncio.create_task(self._sync())
-        try:
-            while True:
-                await self._wake.wait()
-                await asyncio.sleep(_GATHER_S)
-                self._wake.clear()
-                self._woken = False
-                try:
-                    await self._publish_all()
-                except Exception:
-                    log.exception("calls.publish_failed")
-                    self._wake.set()
-                    await asyncio.sleep(_LAST_RETRY_S)
-        finally:
-            syncing.cancel()
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(_GATHER_S)
+            self._wake.clear()
+            self._woken = False
+            try:
+                await self._publish_all()
+            except Exception:
+                log.exception("calls.publish_failed")
+                self._wake.set()
+                await asyncio.sleep(_LAST_RETRY_S)
 
     async def drained(self, limit_s: float) -> bool:
         """Wait until nothing waits for the bus, at most ``limit_s`` seconds; says whether that came."""
@@ -110,14 +105,6 @@ class Publisher:
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
             raise BusAway(f"recordings: {error!r}") from error
         return event
-
-    async def _sync(self) -> None:
-        while True:
-            await asyncio.sleep(_SYNC_EVERY_S)
-            try:
-                await asyncio.to_thread(self._spool.sync)
-            except OSError as error:
-                log.error("spool.sync_failed", error=repr(error))
 
 
 def remove_strays(spool: Spool, recordings: Path) -> None:

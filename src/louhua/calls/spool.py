@@ -2,15 +2,15 @@
 
 A call leaves lines in an append-only file: taken, noted, recording, ended, stored. What a killed process
 leaves behind is read at the next start: ended calls are published, calls that were live then are ended as
-failed with what was known of them. Lines reach the kernel at once, so that only a loss of power can lose the
-last moments; ``sync`` brings them to disk. Files ("segments") are removed in their order as soon as all calls
+failed with what was known of them. Lines reach the kernel at once and the disk soon after, so that only a loss
+of power can lose the last moments. Files ("segments") are removed in their order as soon as all calls
 begun in them are stored on the bus.
 """
 
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -27,6 +27,8 @@ log = structlog.get_logger()
 _SEGMENT_BYTES: Final = 8 * 1024 * 1024
 _IN_MEMORY: Final = 20_000
 """Waiting events kept in memory; the rest is read again from disk when its turn comes."""
+
+_SYNC_AFTER_S: Final = 0.2
 
 _BYTES_A_MS: Final = 8
 
@@ -140,9 +142,10 @@ class Spool:
         self._segments: deque[_Segment] = deque(_Segment(path) for path in sorted(directory.glob("*.journal")))
         self._homes: dict[str, _Segment] = {}
         self._waiting: dict[str, CallEnded | _Position] = {}
-        self._retired: list[int] = []
+        self._unsynced: list[int] = []
         self._dirty = False
         self._torn = False
+        self._closed = False
         self._restore(node)
         self._open_segment()
         self._prune()
@@ -201,24 +204,25 @@ class Spool:
             self._prune()
 
     def sync(self) -> None:
-        """Bring what was written to disk; for a thread that may wait."""
+        """Bring what was written to disk; in a thread that may wait, a moment after the first write."""
         with self._lock:
-            if not self._dirty:
+            if self._closed or not (self._dirty or self._unsynced):
                 return
             self._dirty = False
-            retired, self._retired = self._retired, []
-            current = os.dup(self._file)
-        try:
-            for descriptor in (*retired, current):
-                os.fdatasync(descriptor)
-        finally:
-            for descriptor in (*retired, current):
-                os.close(descriptor)
+            descriptors, self._unsynced = [*self._unsynced, os.dup(self._file)], []
+        for descriptor in descriptors:
+            try:
+                os.fsync(descriptor)
+            except OSError as error:
+                log.error("spool.sync_failed", error=repr(error))
+            os.close(descriptor)
 
     def close(self) -> None:
         """Sync and close."""
         self.sync()
-        os.close(self._file)
+        with self._lock:
+            self._closed = True
+            os.close(self._file)
 
     def _append(self, line: _Line) -> _Position:
         """Write a line whole; where the disk refuses, the call goes on and the log says so."""
@@ -231,9 +235,11 @@ class Spool:
             return position
         self._torn = written < len(data)
         self._offset += written
-        self._dirty = True
+        if not self._dirty:
+            self._dirty = True
+            _later(_SYNC_AFTER_S, self.sync)
         if self._offset >= self._segment_bytes:
-            self._retired.append(self._file)
+            self._unsynced.append(self._file)
             self._open_segment()
         return position
 
@@ -241,6 +247,7 @@ class Spool:
         last = int(self._segments[-1].path.stem) if self._segments else 0
         segment = _Segment(self._directory / f"{last + 1:012d}.journal")
         self._file = os.open(segment.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        self._unsynced.append(os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC))
         self._offset = 0
         self._segments.append(segment)
 
@@ -294,6 +301,12 @@ def _lines(path: Path) -> Iterator[tuple[_Line, int]]:
             offset += len(data)
     if unreadable:
         log.error("spool.unreadable", segment=path.name, lines=unreadable)
+
+
+def _later(seconds: float, act: Callable[[], None]) -> None:
+    timer = threading.Timer(seconds, act)
+    timer.daemon = True
+    timer.start()
 
 
 def _event_at(path: Path, offset: int) -> CallEnded:

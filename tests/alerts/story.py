@@ -102,6 +102,7 @@ class Story:
             ids.append(f"m{self._sent}")
         parts = [store.Accepted(text.id, 0, name, name) for text, name in zip(texts, ids, strict=True)]
         async with self.pool.connection() as connection, connection.transaction():
+            await receipts.take_turns(connection, ["s"])
             await store.add_parts(connection, "s", parts)
             changes = await store.mark_submitted(connection, "s", [text.id for text in texts], now)
             changes += await receipts.adopt_orphans(connection, "s", ids, now)

@@ -7,7 +7,7 @@ import pytest
 from tests.alerts.story import Story, Tell
 
 from louhua.bus.events import Choice, Reason, ReceiptState
-from louhua.texts import store
+from louhua.texts import receipts, store
 from louhua.texts.sender import announce
 
 A, B, C, D = "8613900139000", "8613900139001", "8613900139002", "8613900139003"
@@ -301,5 +301,25 @@ def test_set_dpf_is_asked_for_where_the_smsc_notifies(tell: Tell) -> None:
         (probe,) = await s.claim()
         assert not probe.set_dpf
         assert probe.validity == timedelta(hours=24)
+
+    tell(story)
+
+
+def test_a_receipt_and_its_response_stored_in_the_same_moment_find_each_other(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.phone_on()
+        (text,) = await s.claim()
+        now = datetime.now(UTC)
+        async with s.pool.connection() as connection, connection.transaction():
+            await receipts.take_turns(connection, ["s"])
+            await store.add_parts(connection, "s", [store.Accepted(text.id, 0, "m1", "m1")])
+            changes = await store.mark_submitted(connection, "s", [text.id], now)
+            changes += await receipts.adopt_orphans(connection, "s", ["m1"], now)
+            await announce(connection, changes, s.worker.outcomes.texts_changed)
+            storing = asyncio.create_task(s.receipt("m1"))
+            await asyncio.sleep(0.2)
+        await storing
+        assert await s.alerts() == [("call_back", A, "delivered", 1)]
 
     tell(story)

@@ -5,7 +5,7 @@ the reference we gave it (user_message_reference), which also finds texts whose 
 matches nothing waits as an orphan for a response still to be stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,6 +27,14 @@ FINAL_STATES: Final = frozenset(
 """The other states say that the SMSC is still trying, or nothing at all."""
 
 _ORPHANS_KEPT: Final = timedelta(days=7)
+
+# A receipt and its response may be stored in the same moment by two transactions, neither of which sees what
+# the other adds. Taking turns for each SMSC, one of them comes second and sees it.
+TAKE_TURNS: Final = """
+SELECT pg_advisory_xact_lock(key)
+  FROM (SELECT DISTINCT hashtextextended(smsc, 0) AS key FROM unnest(%(smscs)s::text[]) AS given (smsc)
+         ORDER BY key) AS keys
+"""
 
 # Index part_message.
 BY_ID: Final = """
@@ -101,6 +109,14 @@ class _Finish(msgspec.Struct, frozen=True):
     receipt: TextReceipt
 
 
+async def take_turns(connection: Connection, smscs: Collection[str]) -> None:
+    """Wait for, and keep until the end of the transaction, the turn to store responses or receipts.
+
+    To be called before either is stored.
+    """
+    await connection.execute(TAKE_TURNS, {"smscs": sorted(smscs)})
+
+
 async def apply_receipts(
     connection: Connection, receipts: Sequence[TextReceipt], now: datetime
 ) -> list[TextChange]:
@@ -111,6 +127,7 @@ async def apply_receipts(
     final = list({(r.smsc, r.message_id, r.number): r for r in receipts if r.state in FINAL_STATES}.values())
     if not final:
         return []
+    await take_turns(connection, {receipt.smsc for receipt in final})
     matched = await _by_id(connection, final)
     missing = [n for n in range(len(final)) if n not in matched]
     matched.update(await _by_reference(connection, final, missing))
@@ -122,7 +139,7 @@ async def apply_receipts(
 async def adopt_orphans(
     connection: Connection, smsc: str, message_ids: Sequence[str], now: datetime
 ) -> list[TextChange]:
-    """Apply the receipts that had come before these responses were stored."""
+    """Apply the receipts that had come before these responses were stored; after ``take_turns``."""
     if not message_ids:
         return []
     cursor = await connection.execute(TAKE_ORPHANS, {"smsc": smsc, "ids": list(message_ids)})

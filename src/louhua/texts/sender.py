@@ -165,6 +165,7 @@ class Sender:
         now = datetime.now(UTC)
         verdict = judge(done, self._config, now)
         async with self._pool.connection() as connection, connection.transaction():
+            await receipts.take_turns(connection, [self._config.name])
             await store.add_parts(connection, self._config.name, verdict.accepted)
             changes = await store.mark_submitted(connection, self._config.name, verdict.submitted, now)
             changes += await store.mark_failed(connection, verdict.failed, now)

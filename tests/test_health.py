@@ -19,9 +19,7 @@ def test_all_is_well(tmp_path: Path) -> None:
 
 
 def test_one_bad_check_is_enough(tmp_path: Path) -> None:
-    HealthFile(tmp_path, "alert").write(
-        {"smsc a": Check(ok=False, detail="0 of 1 bound"), "db": Check(ok=True)}
-    )
+    HealthFile(tmp_path, "alert").write({"smsc a": Check(ok=False, detail="0 of 1 bound"), "db": Check(ok=True)})
     well, processes = summary(tmp_path, time.time())
     assert not well
     assert "0 of 1 bound" in str(processes["alert"])

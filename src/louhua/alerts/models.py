@@ -1,11 +1,18 @@
 """Forwarded calls and the alerts they make."""
 
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
 
 from louhua.alerts.states import OPEN, Kind, State
+
+
+def _values(members: Iterable[StrEnum]) -> list[str]:
+    """The plain values, so that migrations do not change with the code."""
+    return sorted(member.value for member in members)
 
 
 class Call(models.Model):
@@ -61,10 +68,10 @@ class Alert(models.Model):
 
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["callee", "caller", "kind"], name="alert_open", condition=Q(state__in=sorted(OPEN))
+                fields=["callee", "caller", "kind"], name="alert_open", condition=Q(state__in=_values(OPEN))
             ),
-            models.CheckConstraint(condition=Q(state__in=sorted(State)), name="alert_state"),
-            models.CheckConstraint(condition=Q(kind__in=sorted(Kind)), name="alert_kind"),
+            models.CheckConstraint(condition=Q(state__in=_values(State)), name="alert_state"),
+            models.CheckConstraint(condition=Q(kind__in=_values(Kind)), name="alert_kind"),
         ]
         indexes: ClassVar = [
             models.Index(

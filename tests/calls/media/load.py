@@ -173,6 +173,7 @@ def run(rate: float, seconds: float, *, stream: bool) -> dict[str, float]:
     return {
         "calls": calls, "sessions at once": most, "cpu ms a call": used * 1000 / calls,
         "cpu share": used / wall, **callers.counts, "packets a call": callers.counts["packets sent"] / calls,
+        "gaps measured": len(gaps),
         "gap p50 ms": gaps[len(gaps) // 2], "gap p99 ms": gaps[len(gaps) * 99 // 100], "gap max ms": gaps[-1],
     }  # fmt: skip
 

@@ -87,6 +87,12 @@ def test_runs_follow_each_other_and_silence_stands_still() -> None:
     assert [packet[12] for packet in bench.packets(sender)] == [4, 5, 0xD5, 0xD5, 0xD5, 1]
 
 
+def all_are_packets_of_one_stream(packets: list[bytes]) -> bool:
+    heads = [struct.unpack("!BBHII", packet[:12]) for packet in packets]
+    marks = [0x80] + [0] * (len(packets) - 1)
+    return heads == [(0x80, mark | PCMA, 10 + n, 1000 + 160 * n, 0xAABBCCDD) for n, mark in enumerate(marks)]
+
+
 @pytest.mark.parametrize("count", [1, 3, 200])
 def test_many_senders_end_and_leave_in_any_order_without_disturbing_each_other(count: int) -> None:
     bench = Bench()
@@ -98,6 +104,7 @@ def test_many_senders_end_and_leave_in_any_order_without_disturbing_each_other(c
     late = bench.start(frames=2)
     bench.run(2)
     for n, sender in enumerate(senders):
+        assert all_are_packets_of_one_stream(bench.packets(sender))
         said = [packet[12] for packet in bench.packets(sender)]
         assert said == list(range(1, len(said) + 1))
         assert len(said) == sender.sent

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import psycopg
 
 from louhua.bench.results import Result, percentile
@@ -30,7 +31,6 @@ from louhua.sandbox.platform import Platform, free_port, settings
 
 _KEY: Final = Path("/usr/share/sip-tester/dtmf_2833_2.pcap")
 _SCENARIO: Final = Path(__file__).parent / "forwarded_call.xml"
-_CALL_S: Final = 6.0
 _SETTLE_LIMIT_S: Final = 30.0
 
 Say = Callable[[str], None]
@@ -51,21 +51,19 @@ def run(rate: float, seconds: float, say: Say) -> Result:
         with tempfile.TemporaryDirectory(prefix="louhua-bench-") as directory, Sniffer(media_port) as sniffer:
             say(f"Placing {count:,} calls, {rate:g} a second …")
             with Usage(platform.role_processes) as usage:
-                started = time.monotonic()
                 _generate(Path(directory), platform.config.sip.listen, media_port, rate, count)
-                elapsed = time.monotonic() - started
-                records, understood = _await_records(platform, count)
+                records = _await_records(platform, count)
             figures = _read_statistics(Path(directory))
             answer_ms = _read_answer_times(Path(directory))
-    lost_keys = max(0, sniffer.keys_pressed - understood)
-    failed = int(figures["FailedCall(C)"]) + lost_keys + max(0, int(figures["SuccessfulCall(C)"]) - records)
+    lost_keys = max(0, sniffer.keys_pressed - records.understood)
+    failed = int(figures["FailedCall(C)"]) + lost_keys + max(0, int(figures["SuccessfulCall(C)"]) - records.count)
     spent = usage.cpu_ms_each(count)
     spent.pop("web", None)
     return Result(
         bench="calls",
         unit="call",
         count=count,
-        rate=count / (elapsed - _CALL_S) if elapsed > 2 * _CALL_S else count / elapsed,
+        rate=records.rate,
         failures=failed,
         p50_ms=percentile(answer_ms, 0.5),
         p99_ms=percentile(answer_ms, 0.99),
@@ -75,8 +73,8 @@ def run(rate: float, seconds: float, say: Say) -> Result:
             "at_once": int(figures["peak"]),
             "retransmissions": int(figures["Retransmissions(C)"]),
             "keys_sent": sniffer.keys_pressed,
-            "keys_understood": understood,
-            "records": records,
+            "keys_understood": records.understood,
+            "records": records.count,
             "rtp_gap_p50_ms": percentile(sniffer.gaps_ms, 0.5),
             "rtp_gap_p99_ms": percentile(sniffer.gaps_ms, 0.99),
         },
@@ -111,13 +109,12 @@ def _generate(directory: Path, target: str, media_port: int, rate: float, count:
 
 
 def _pace(rate: float) -> tuple[int, int]:
-    """SIPp starts ``each`` calls every ``step`` ms: many small steps, so that calls are spread evenly."""
-    step_ms = max(1, round(1000 / rate)) if rate < 1000 else 1
-    for step in range(step_ms, 1001):
-        each = rate * step / 1000
-        if abs(each - round(each)) < 1e-9:
-            return step, round(each)
-    return 1000, max(1, round(rate))
+    """SIPp starts ``each`` calls every ``step`` ms: the smallest steps that keep the rate to half a percent."""
+    for each in itertools.count(1):
+        step_ms = max(1, round(1000 * each / rate))
+        if abs(1000 * each / step_ms - rate) <= rate / 200:
+            return step_ms, each
+    raise AssertionError("some multiple of the rate is near a whole number")
 
 
 def _numbers() -> Iterator[str]:
@@ -127,15 +124,29 @@ def _numbers() -> Iterator[str]:
         yield f"139{shuffled.randrange(10**8):08};138{shuffled.randrange(10**8):08};\n"
 
 
-def _await_records(platform: Platform, count: int) -> tuple[int, int]:
-    """Wait until every call is recorded, or no more come; the number of records and of those with key 2."""
-    seen, deadline = (-1, -1), time.monotonic() + _SETTLE_LIMIT_S
+class _Records(msgspec.Struct, frozen=True):
+    """What the platform recorded: calls, those with key 2, and the rate at which they came."""
+
+    count: int = 0
+    understood: int = 0
+    rate: float = 0.0
+
+
+_RECORDS: Final = """
+SELECT count(*), count(*) FILTER (WHERE choice = 'call_back'),
+       coalesce((count(*) - 1) / nullif(extract(epoch FROM max(started_at) - min(started_at)), 0), 0)
+  FROM alerts_call
+"""
+
+
+def _await_records(platform: Platform, count: int) -> _Records:
+    """Wait until every call is recorded, or no more come."""
+    seen, deadline = _Records(), time.monotonic() + _SETTLE_LIMIT_S
     with psycopg.connect(database_url(platform.config), autocommit=True) as connection:
-        while time.monotonic() < deadline and seen[0] < count:
-            row = connection.execute(
-                "SELECT count(*), count(*) FILTER (WHERE choice = 'call_back') FROM alerts_call"
-            ).fetchone()
-            seen = row or seen
+        while time.monotonic() < deadline and seen.count < count:
+            row = connection.execute(_RECORDS).fetchone()
+            if row is not None:
+                seen = _Records(row[0], row[1], float(row[2]))
             time.sleep(0.2)
     return seen
 

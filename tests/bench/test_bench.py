@@ -1,0 +1,53 @@
+"""Each bench runs, small: it measures what it says and finds no failure. Speed is not tested here."""
+
+import os
+
+import pytest
+
+from louhua.bench import alerts, calls, texts
+from louhua.bench.calls import _pace
+from louhua.bench.results import Result
+
+
+def quiet(_line: str) -> None:
+    """Say nothing."""
+
+
+def check(result: Result, count: int) -> None:
+    assert result.failures == 0
+    assert result.count == count
+    assert result.rate > 0
+    assert result.p99_ms >= result.p50_ms > 0
+    assert result.cpu_ms["total"] > 0
+    assert result.peak_mb > 10
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="SIPp presses keys over raw sockets")
+@pytest.mark.slow
+def test_calls() -> None:
+    result = calls.run(5, 4, quiet)
+    check(result, 20)
+    assert result.details["keys_sent"] == result.details["keys_understood"] == 20
+    assert result.details["records"] == 20
+    assert 15 < result.details["rtp_gap_p50_ms"] < 25
+    assert {"call", "alert", "postgres", "nats"} <= set(result.cpu_ms)
+
+
+@pytest.mark.slow
+def test_alerts() -> None:
+    result = alerts.run(500, 50, 1000, quiet)
+    check(result, 500)
+    assert result.details["failures_with_open_alerts"] == 0
+    assert result.details["rate_with_open_alerts"] > 0
+
+
+@pytest.mark.slow
+def test_texts() -> None:
+    check(texts.run(300, quiet), 300)
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 20, 33.3, 120, 150])
+def test_calls_are_spread_evenly(rate: float) -> None:
+    step_ms, each = _pace(rate)
+    assert abs(each * 1000 / step_ms - rate) <= rate / 200
+    assert each <= 4

@@ -10,9 +10,17 @@ from rich.console import Console
 from louhua.bench.results import Result, percentile, show
 
 RESULT = Result(
-    bench="calls", unit="call", count=2400, rate=120.4, failures=0, p50_ms=12.5, p99_ms=40.25,
-    cpu_ms={"alert": 0.6, "call": 5.4, "total": 6.0}, peak_mb=249.7, details={"at_once": 620, "rtp_gap_p99_ms": 21.5},
-)  # fmt: skip
+    bench="calls",
+    unit="call",
+    count=2400,
+    rate=120.4,
+    failures=0,
+    p50_ms=12.5,
+    p99_ms=40.25,
+    cpu_ms={"alert": 0.6, "call": 5.4, "total": 6.0},
+    peak_mb=249.7,
+    details={"at_once": 620, "rtp_gap_p99_ms": 21.5},
+)
 
 
 def test_json_is_one_object_with_the_promised_keys() -> None:

@@ -28,9 +28,7 @@ def child_command(command: list[str], *, pdeathsig: str = "TERM", user: int | No
     return [*wrapper, "--", *command]
 
 
-def stop_process(
-    process: subprocess.Popen[bytes], limit_s: float, how: signal.Signals = signal.SIGTERM
-) -> int:
+def stop_process(process: subprocess.Popen[bytes], limit_s: float, how: signal.Signals = signal.SIGTERM) -> int:
     """Ask a child to stop, kill it after ``limit_s`` seconds, and return its exit status."""
     if process.poll() is None:
         process.send_signal(how)

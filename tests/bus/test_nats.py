@@ -141,9 +141,7 @@ def test_two_consumers_of_one_name_share_the_events(config: Config) -> None:
     async def story(bus: Bus) -> None:
         durable = uuid.uuid4().hex
         first, second = Collector(10**6), Collector(10**6)
-        tasks = [
-            asyncio.create_task(bus.consume(PhoneReachable, durable, handler)) for handler in (first, second)
-        ]
+        tasks = [asyncio.create_task(bus.consume(PhoneReachable, durable, handler)) for handler in (first, second)]
         sent = [news() for _ in range(600)]
         for event in sent:
             await bus.publish([event])

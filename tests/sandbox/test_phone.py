@@ -4,16 +4,17 @@ import asyncio
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.sandbox.far_end import far_end
 
 from louhua.bus.events import Reason
+from louhua.ivr.prompts import PROMPTS
 from louhua.sandbox.listening import Library
-from louhua.sandbox.phone import After, CallReport, HangUp, Phone, PhoneError, Press, Speak, Step, Wait
+from louhua.sandbox.phone import After, CallReport, HangUp, Phone, PhoneError, Press, Say, Speak, Step, Wait
 from louhua.sandbox.platform import free_port
-from louhua.sandbox.sip import parse
 
 ANSWER = """
   <recv request="INVITE" crlf="true"/>
@@ -80,15 +81,43 @@ Content-Length: 0
 """
 
 
-class Exchange:
-    """SIPp playing one scenario."""
+IS_CANCELLED = """
+  <recv request="CANCEL"/>
+  <send><![CDATA[
+SIP/2.0 200 OK
+[last_Via:]
+[last_From:]
+[last_To:]
+[last_Call-ID:]
+[last_CSeq:]
+Content-Length: 0
 
-    def __init__(self, directory: Path, *steps: str) -> None:
+]]></send>
+  <send retrans="500"><![CDATA[
+SIP/2.0 487 Request Terminated
+[last_Via:]
+[last_From:]
+[last_To:];tag=[pid]
+[last_Call-ID:]
+CSeq: 1 INVITE
+Content-Length: 0
+
+]]></send>
+  <recv request="ACK"/>
+"""
+
+NOTHING = Library({})
+
+
+class Exchange:
+    """SIPp playing one scenario, echoing the RTP it hears."""
+
+    def __init__(self, directory: Path, *steps: str, calls: int = 1) -> None:
         self.port = free_port(socket.SOCK_DGRAM)
         scenario = directory / "uas.xml"
         scenario.write_text(f'<?xml version="1.0"?><scenario name="x">{"".join(steps)}</scenario>')
         self.process = subprocess.Popen(
-            ["sipp", "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(self.port), "-m", "1", "-nostdin",
+            ["sipp", "-sf", str(scenario), "-i", "127.0.0.1", "-p", str(self.port), "-m", str(calls), "-nostdin",
              "-timeout", "20s", "-rtp_echo", "-mp", str(free_port(socket.SOCK_DGRAM) // 2 * 2)],
             cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
@@ -104,53 +133,93 @@ class Exchange:
         raise AssertionError("SIPp does not listen")
 
     def finish(self) -> int:
+        """SIPp's verdict: 0 when every call went by the scenario."""
         _, said = self.process.communicate(timeout=25)
         assert self.process.returncode in (0, 1), said
         return self.process.returncode
 
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+Start = Callable[..., Exchange]
+
 
 @pytest.fixture
-def answering(tmp_path: Path) -> Iterator[list[Exchange]]:
+def exchange(tmp_path: Path) -> Iterator[Start]:
+    """Start SIPp with the steps of a scenario."""
     started: list[Exchange] = []
-    yield started
-    for exchange in started:
-        if exchange.process.poll() is None:
-            exchange.process.kill()
-        exchange.process.communicate()
+
+    def start(*steps: str, calls: int = 1) -> Exchange:
+        started.append(Exchange(tmp_path, *steps, calls=calls))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
 
 
-def call(exchange: Exchange, *script: Step, number: str = "13900139000") -> CallReport:
-    phone = Phone(number, ("127.0.0.1", exchange.port), Library({}))
+def call(exchange: Exchange, *script: Step, number: str = "13900139000", library: Library = NOTHING) -> CallReport:
+    phone = Phone(number, ("127.0.0.1", exchange.port), library)
     return asyncio.run(phone.call("13800138000", script, answer_limit_s=5))
 
 
-def test_the_phone_hangs_up(answering: list[Exchange], tmp_path: Path) -> None:
-    answering.append(Exchange(tmp_path, ANSWER.format(status="200 OK"), IS_HUNG_UP))
-    report = call(answering[0], Press("12#"), HangUp())
+def test_the_phone_hangs_up(exchange: Start) -> None:
+    sipp = exchange(ANSWER.format(status="200 OK"), IS_HUNG_UP)
+    report = call(sipp, Press("12#"), HangUp())
     assert (report.status, report.ended_by, report.pressed) == (200, "phone", "12#")
-    assert answering[0].finish() == 0
+    assert sipp.finish() == 0
 
 
-def test_the_other_side_hangs_up(answering: list[Exchange], tmp_path: Path) -> None:
-    answering.append(Exchange(tmp_path, ANSWER.format(status="200 OK"), HANGS_UP))
-    report = call(answering[0], Wait(60))
+def test_the_other_side_hangs_up(exchange: Start) -> None:
+    sipp = exchange(ANSWER.format(status="200 OK"), HANGS_UP)
+    report = call(sipp, Wait(60))
     assert (report.status, report.ended_by) == (200, "platform")
     assert report.seconds < 10
-    assert answering[0].finish() == 0
+    assert sipp.finish() == 0
 
 
-def test_a_refused_call_is_acknowledged(answering: list[Exchange], tmp_path: Path) -> None:
-    answering.append(Exchange(tmp_path, ANSWER.format(status="486 Busy Here")))
-    report = call(answering[0], Press("1"))
+def test_a_refused_call_is_acknowledged(exchange: Start) -> None:
+    sipp = exchange(ANSWER.format(status="486 Busy Here"))
+    report = call(sipp, Press("1"))
     assert (report.status, report.ended_by, report.pressed) == (486, "platform", "")
-    assert answering[0].finish() == 0
+    assert sipp.finish() == 0
 
 
-def test_what_is_spoken_comes_back(answering: list[Exchange], tmp_path: Path) -> None:
-    answering.append(Exchange(tmp_path, ANSWER.format(status="200 OK"), IS_HUNG_UP))
-    report = call(answering[0], Speak(0.4), Wait(0.2), HangUp())
-    assert len(report.audio) == 20 * 160, "SIPp echoes what it hears"
-    assert answering[0].finish() == 0
+def test_early_media_is_heard_and_cancelled(exchange: Start) -> None:
+    sipp = exchange(
+        ANSWER.format(status="183 Session Progress").partition('<recv request="ACK"/>')[0], IS_CANCELLED
+    )
+    report = call(sipp, Speak(0.1), Wait(0.1), HangUp())
+    assert (report.status, report.ended_by) == (487, "phone")
+    assert report.audio, "SIPp echoes what it hears"
+    assert sipp.finish() == 0
+
+
+def test_a_prompt_that_is_said_comes_back_and_is_known(exchange: Start) -> None:
+    sipp = exchange(ANSWER.format(status="200 OK"), IS_HUNG_UP)
+    name, prompt = "zh-hans/digit-1", (PROMPTS / "zh-hans/digit-1.al").read_bytes()
+    report = call(sipp, Say(prompt), After("digit-1", limit_s=2), HangUp(), library=Library.load())
+    assert [(heard.clip, heard.complete) for heard in report.heard] == [(name, True)]
+    assert report.audio[: len(prompt)] == prompt
+    assert report.seconds < 2
+    assert sipp.finish() == 0
+
+
+def test_twenty_calls_at_once(exchange: Start) -> None:
+    sipp = exchange(ANSWER.format(status="200 OK"), IS_HUNG_UP, calls=20)
+    phones = [Phone(f"139001390{number:02}", ("127.0.0.1", sipp.port), NOTHING) for number in range(20)]
+
+    async def story() -> list[CallReport]:
+        script = (Press("1"), HangUp())
+        return await asyncio.gather(*(phone.call("13800138000", script) for phone in phones))
+
+    reports = asyncio.run(story())
+    assert [(report.status, report.ended_by, report.pressed) for report in reports] == [(200, "phone", "1")] * 20
+    assert [report.caller for report in reports] == [f"86139001390{number:02}" for number in range(20)]
+    assert sipp.finish() == 0
 
 
 def test_nobody_answers() -> None:
@@ -161,27 +230,19 @@ def test_nobody_answers() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "word"),
-    [(Reason.UNREACHABLE, "unavailable"), (Reason.BUSY, "user-busy"), (Reason.NO_ANSWER, "no-answer")],
-)
+    [
+        (Reason.UNREACHABLE, "unavailable"), (Reason.BUSY, "user-busy"), (Reason.NO_ANSWER, "no-answer"),
+        (Reason.UNCONDITIONAL, "unconditional"), (Reason.DEFLECTION, "deflection"), (Reason.UNKNOWN, "unknown"),
+    ],
+)  # fmt: skip
 def test_the_exchange_says_why_it_forwards(reason: Reason, word: str) -> None:
-    async def story() -> str:
-        loop = asyncio.get_running_loop()
-        received: asyncio.Future[bytes] = loop.create_future()
+    async def story() -> None:
+        async with far_end() as far:
+            phone = Phone("13900139000", far.address, NOTHING)
+            call = asyncio.create_task(phone.call("13800138000", [HangUp()], reason=reason))
+            invite = await far.connect()
+            await far.is_hung_up()
+            await call
+            assert invite.header("Diversion") == f"<sip:+8613800138000@127.0.0.1>;reason={word};counter=1"
 
-        class Listener(asyncio.DatagramProtocol):
-            def datagram_received(self, data: bytes, _addr: object) -> None:
-                if not received.done():
-                    received.set_result(data)
-
-        transport, _ = await loop.create_datagram_endpoint(Listener, local_addr=("127.0.0.1", 0))
-        port = transport.get_extra_info("sockname")[1]
-        phone = Phone("", ("127.0.0.1", port), Library({}))
-        with pytest.raises(PhoneError):
-            await phone.call("13800138000", reason=reason, answer_limit_s=0.2)
-        transport.close()
-        message = parse(await received)
-        assert message is not None
-        assert message.header("Privacy") == "id"
-        return message.header("Diversion")
-
-    assert asyncio.run(story()).endswith(f"<sip:+8613800138000@127.0.0.1>;reason={word};counter=1")
+    asyncio.run(story())

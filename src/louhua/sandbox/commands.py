@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import json
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
@@ -17,16 +15,41 @@ from rich.table import Table
 from louhua.config import Config, ConfigError, load
 from louhua.durations import parse_duration
 from louhua.processes import StartError
+from louhua.sandbox.door import (
+    Answer,
+    Call,
+    CallOver,
+    News,
+    Problem,
+    Read,
+    Request,
+    SandboxAway,
+    Send,
+    State,
+    Switch,
+    Text,
+    ask,
+)
 
 app = typer.Typer(help="A small mobile network to try Louhua on.", no_args_is_help=True)
 phone = typer.Typer(help="One phone of the running sandbox: switch it, call, read, text.", no_args_is_help=True)
 app.add_typer(phone, name="phone")
 
+_HELP: Final = "The platform's TOML file."
 ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", help="The platform's TOML file.", metavar="FILE", envvar="LOUHUA_CONFIG"),
+    Path | None, typer.Option("--config", "-c", help=_HELP, metavar="FILE", envvar="LOUHUA_CONFIG")
 ]
+LateConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help=_HELP, metavar="FILE")]
+"""The same after the action, where people write it; the variable counts once."""
+
 _EXAMPLE: Final = Path("louhua.example.toml")
+_STATES: Final[dict[State, str]] = {
+    "on": "is on",
+    "off": "is off",
+    "busy": "is busy",
+    "no-answer": "does not answer",
+}
+_ANSWERS: Final = {"180": "ringing", "183": "speaking, not yet answered (183)", "200": "answered (200)"}
 
 _out = Console()
 _err = Console(stderr=True)
@@ -63,46 +86,32 @@ async def _run(network: Any, settings: Config) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await network.start()
     smsc = settings.smsc[0]
-    _out.print(f"The SMSC listens on {smsc.host}:{smsc.port}. In another terminal, try:", highlight=False)
-    _out.print("  louhua sandbox phone 13800138000 off", highlight=False)
-    _out.print("  louhua sandbox phone 13900139000 call 13800138000 --press 2", highlight=False)
-    _out.print("  louhua sandbox phone 13800138000 on", highlight=False)
-    _out.print("  louhua sandbox phone 13800138000 inbox --follow", highlight=False)
-    _out.print("Stop with Ctrl-C.")
+    _out.print(
+        f"The SMSC listens on {smsc.host}:{smsc.port}; phones call Louhua at {settings.sip.listen}.\n"
+        "With louhua serve running, try in another terminal:\n"
+        "  louhua sandbox phone 13800138000 off\n"
+        "  louhua sandbox phone 13900139000 call 13800138000 --press 2\n"
+        "  louhua sandbox phone 13800138000 on\n"
+        "  louhua sandbox phone 13800138000 inbox --follow\n"
+        "Stop with Ctrl-C.",
+        highlight=False,
+    )
     try:
         await stop.wait()
     finally:
         await network.stop()
 
 
-class _Session:
-    """What the commands of one phone share."""
+class _Handset:
+    """Whose phone it is, and where its sandbox is."""
 
-    def __init__(self, number: str, settings: Config) -> None:
+    def __init__(self, number: str, config: Path | None) -> None:
         self.number = number
-        self.settings = settings
+        self._config = config
 
-    def ask(self, do: str, **more: Any) -> Iterator[dict[str, Any]]:
-        """Have the sandbox do something; its answers as they come. Ends the program on an error."""
-        from louhua.sandbox.network import door
-
-        with socket.socket(socket.AF_UNIX) as line:
-            try:
-                line.connect(str(door(self.settings)))
-            except OSError:
-                _fail("the sandbox is not running here; start it in another terminal: louhua sandbox run")
-            line.sendall(json.dumps({"do": do, "number": self.number, **more}).encode() + b"\n")
-            with line.makefile("rb") as answers:
-                for raw in answers:
-                    answer = json.loads(raw)
-                    if "error" in answer:
-                        _fail(answer["error"])
-                    yield answer
-
-    def order(self, do: str, **more: Any) -> None:
-        """Have the sandbox do something that has no answer."""
-        for _ in self.ask(do, **more):
-            pass
+    def settings(self, config: Path | None) -> Config:
+        """The configuration: named after the action, before it, or found."""
+        return _load(config or self._config)
 
 
 @phone.callback()
@@ -112,36 +121,54 @@ def _phone(
     config: ConfigOption = None,
 ) -> None:
     """Remember whose phone it is."""
-    context.obj = _Session(number, _load(config))
+    context.obj = _Handset(number, config)
 
 
-def _switch(context: typer.Context, state: str) -> None:
-    context.obj.order("set", state=state)
-    _out.print(f"{context.obj.number} is {state}", highlight=False)
+def _ask(settings: Config, request: Request) -> Iterator[Answer]:
+    """What the sandbox answers; ends the program where it cannot do it."""
+    try:
+        for answer in ask(settings, request):
+            if isinstance(answer, Problem):
+                _fail(answer.why)
+            yield answer
+    except SandboxAway as error:
+        _fail(str(error))
+
+
+def _order(settings: Config, request: Request) -> None:
+    """Have the sandbox do something that has no answer."""
+    for _ in _ask(settings, request):
+        pass
+
+
+def _switch(context: typer.Context, config: Path | None, state: State) -> None:
+    number = context.obj.number
+    _order(context.obj.settings(config), Switch(number=number, state=state))
+    _out.print(f"{number} {_STATES[state]}", highlight=False)
 
 
 @phone.command()
-def on(context: typer.Context) -> None:
+def on(context: typer.Context, config: LateConfigOption = None) -> None:
     """Switch the phone on; what waited for it arrives."""
-    _switch(context, "on")
+    _switch(context, config, "on")
 
 
 @phone.command()
-def off(context: typer.Context) -> None:
+def off(context: typer.Context, config: LateConfigOption = None) -> None:
     """Switch the phone off; calls to it are forwarded as unreachable."""
-    _switch(context, "off")
+    _switch(context, config, "off")
 
 
 @phone.command()
-def busy(context: typer.Context) -> None:
+def busy(context: typer.Context, config: LateConfigOption = None) -> None:
     """Calls to it are forwarded as busy."""
-    _switch(context, "busy")
+    _switch(context, config, "busy")
 
 
 @phone.command("no-answer")
-def no_answer(context: typer.Context) -> None:
-    """Calls to it ring and are forwarded as not answered."""
-    _switch(context, "no-answer")
+def no_answer(context: typer.Context, config: LateConfigOption = None) -> None:
+    """Calls to it ring and are forwarded as not answered, as they are to any phone that is on."""
+    _switch(context, config, "no-answer")
 
 
 @phone.command()
@@ -150,34 +177,78 @@ def call(
     callee: Annotated[str, typer.Argument(help="Whom to call.")],
     press: Annotated[
         list[str] | None,
-        typer.Option(help="Keys to press after the menu, e.g. 2 or '3 01088886666#'; again for the next menu."),
+        typer.Option(
+            help="Keys, pressed once nothing more is said: 2, or '3 01088886666# 1' one after the other."
+        ),
     ] = None,
-    after: Annotated[str, typer.Option(help="The prompt to wait for before pressing.")] = "menu-power-on",
-    speak: Annotated[float | None, typer.Option(help="After the beep of key 1: seconds of sound, then #.")] = None,
-    hang_up_after: Annotated[str | None, typer.Option(help="Hang up after so long, e.g. 3s.")] = None,
+    after: Annotated[
+        str, typer.Option(help="Press the first keys right after this prompt, e.g. menu-intro.", metavar="PROMPT")
+    ] = "",
+    speak: Annotated[
+        str,
+        typer.Option(help="What to leave after --press 1: seconds of a tone, or a WAV file.", metavar="S|FILE"),
+    ] = "",
+    hang_up_after: Annotated[
+        str, typer.Option(help="Hang up so long after the rest, e.g. 3s.", metavar="DURATION")
+    ] = "",
     save: Annotated[Path | None, typer.Option(help="Save what was heard as a WAV file.", metavar="FILE")] = None,
+    config: LateConfigOption = None,
 ) -> None:
-    """Call somebody, listen, press keys; shows what is heard as it is said."""
+    """Call somebody, listen, press keys; shows what is heard as it is said. Ctrl-C hangs up."""
     from louhua.sandbox.listening import words
 
     script = words()
+    request = Call(
+        number=context.obj.number,
+        callee=callee,
+        press=tuple(press or ()),
+        after=after,
+        say=_speech(speak),
+        hang_up_after_s=_seconds(hang_up_after),
+        keep=save is not None,
+    )
     try:
-        hang_up_s = None if hang_up_after is None else parse_duration(hang_up_after).total_seconds()
+        for answer in _ask(context.obj.settings(config), request):
+            if isinstance(answer, News):
+                _out.print(describe(answer.what, answer.detail, script), highlight=False)
+            elif isinstance(answer, CallOver):
+                _out.print(outcome(answer), highlight=False)
+                if save is not None:
+                    _save(answer.audio, save)
+    except KeyboardInterrupt:
+        _out.print("hung up")
+
+
+def _seconds(duration: str) -> float | None:
+    if not duration:
+        return None
+    try:
+        return parse_duration(duration).total_seconds()
     except ValueError as error:
         _fail(str(error))
-    request = {
-        "callee": callee, "press": press or [], "after": after, "speak": speak, "hang_up_after": hang_up_s,
-        "keep": save is not None,
-    }  # fmt: skip
-    with contextlib.suppress(KeyboardInterrupt):
-        for news in context.obj.ask("call", **request):
-            if "done" in news:
-                by = news["ended_by"] or "network"
-                _out.print(f"status {news['status']}, ended by the {by} after {news['seconds']} s")
-                if save is not None:
-                    _save(news["audio"], save)
-            else:
-                _out.print(describe(news["what"], news["detail"], script), highlight=False)
+
+
+def _speech(speak: str) -> bytes:
+    """The audio of ``--speak``."""
+    from louhua.sandbox.audio import AudioError, read_audio, tone
+
+    if not speak:
+        return b""
+    try:
+        return tone(float(speak))
+    except (ValueError, OverflowError):
+        try:
+            return read_audio(Path(speak))
+        except AudioError as error:
+            _fail(str(error))
+
+
+def outcome(call: CallOver) -> str:
+    """How a call ended, in a sentence."""
+    by = f"ended by the {call.ended_by} after {call.seconds:g} s"
+    if call.status >= 300:
+        return f"not answered ({call.status}), {by}"
+    return f"{'answered' if call.status >= 200 else 'heard without an answer'} ({call.status}), {by}"
 
 
 def describe(what: str, detail: str, script: dict[str, str], who: str = "") -> Table:
@@ -191,6 +262,10 @@ def describe(what: str, detail: str, script: dict[str, str], who: str = "") -> T
             said = f"for {detail} s"
         case "ended":
             said = f"by the {detail}"
+        case "answered":
+            what, said = "platform", _ANSWERS.get(detail, f"refuses ({detail})")
+        case "misses":
+            said = f"{escape(detail)}, waited for in vain"
         case _:
             said = escape(detail)
     return columns(who, what, said)
@@ -206,30 +281,31 @@ def columns(who: str, what: str, said: str) -> Table:
     return table
 
 
-def _save(audio: str, path: Path) -> None:
+def _save(audio: bytes, path: Path) -> None:
     from louhua.sandbox.audio import save_wave
 
     try:
-        save_wave(bytes.fromhex(audio), path)
+        save_wave(audio, path)
     except OSError as error:
         _fail(f"{path}: {error.strerror}")
-    _out.print(f"saved {path}", highlight=False)
+    _out.print(f"saved {path}", highlight=False, soft_wrap=True)
 
 
 @phone.command()
 def inbox(
     context: typer.Context,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more.")] = False,
+    config: LateConfigOption = None,
 ) -> None:
     """Show the texts the phone got."""
+    settings = context.obj.settings(config)
     shown = 0
     with contextlib.suppress(KeyboardInterrupt):
-        for text in context.obj.ask("inbox", follow=follow):
-            if "body" in text:
+        for text in _ask(settings, Read(number=context.obj.number, follow=follow)):
+            if isinstance(text, Text):
                 shown += 1
-                _out.print(
-                    f"[dim]{text['at'][11:19]} from {text['sender']}[/] {escape(text['body'])}", highlight=False
-                )
+                at = f"{text.at.astimezone(settings.service.zone):%H:%M:%S}"
+                _out.print(f"[dim]{at} from {escape(text.sender)}[/] {escape(text.body)}", highlight=False)
     if not shown and not follow:
         _out.print("no texts")
 
@@ -239,8 +315,10 @@ def send(
     context: typer.Context,
     body: Annotated[str, typer.Argument(help="What to say, e.g. D.")],
     to: Annotated[str | None, typer.Option(help="To whom; by default the service's access number.")] = None,
+    config: LateConfigOption = None,
 ) -> None:
     """Send a text from this phone."""
-    recipient = to or context.obj.settings.service.access_number
-    context.obj.order("send", to=recipient, body=body)
+    settings = context.obj.settings(config)
+    recipient = to or settings.service.access_number
+    _order(settings, Send(number=context.obj.number, to=recipient, body=body))
     _out.print(f"sent to {recipient}", highlight=False)

@@ -250,7 +250,8 @@ class _LiveCall:
         host = self._sip.local[0]
         self._signalling.invite(_offer(host, self._media.port), _forwarding(self._report, host))
         try:
-            await asyncio.wait_for(self._place_taken.wait(), limit_s)
+            async with asyncio.timeout(limit_s):
+                await self._place_taken.wait()
         except TimeoutError:
             if not self._signalling.noticed:
                 raise PhoneError(f"nobody answers at {self._peer}; is louhua running there?") from None
@@ -333,6 +334,17 @@ class _LiveCall:
 
     async def close(self) -> None:
         """Hang up if that was not done, let the last request be answered, close the sockets, finish the report."""
+        try:
+            await self._take_leave()
+        finally:
+            self._close_sockets()
+            self.closed.set()
+        self._report.heard = self._ear.close()
+        self._report.seconds = time.monotonic() - self._started
+        if self._report.ended_by:
+            self._watcher("ended", self._report.ended_by)
+
+    async def _take_leave(self) -> None:
         uac = self._uac
         if uac is not None and uac.noticed:
             uac.hang_up()
@@ -341,15 +353,16 @@ class _LiveCall:
                     while not uac.idle:
                         await self._next_news()
             self._report.status = uac.status
+        if self._voice is not None:
+            await self._voice.drain()
+
+    def _close_sockets(self) -> None:
         if self._sip is not None:
             self._sip.close()
-        self._report.heard = self._ear.close()
         if self._voice is not None:
             self._voice.close()
             self._report.audio = bytes(self._voice.audio)
             self._report.gaps_ms = self._voice.gaps_ms
-        self._report.seconds = time.monotonic() - self._started
-        self.closed.set()
 
     def answered(self, status: int, sdp: str) -> None:
         """The platform answered, perhaps with where it wants the voice."""
@@ -366,7 +379,6 @@ class _LiveCall:
     def over(self, by: str) -> None:
         """The call is over."""
         self._report.ended_by = by
-        self._watcher("ended", by)
         self._ended.set()
         self._place_taken.set()
 

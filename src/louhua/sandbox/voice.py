@@ -24,6 +24,8 @@ _KEY_FRAMES: Final = 5
 _ENDS: Final = 3
 """How often an event's end is told (RFC 4733, section 2.5.1.4)."""
 _BETWEEN_KEYS_S: Final = 0.1
+_TURNS: Final = 3
+"""Turns of the event loop in which a packet that lies in the socket is read."""
 
 
 class Voice(asyncio.DatagramProtocol):
@@ -129,6 +131,13 @@ class Voice(asyncio.DatagramProtocol):
         mark = _MARKER if marker else 0
         header = _HEADER.pack(0x80, mark | kind, self._sequence, stamp & 0xFFFFFFFF, self._ssrc)
         self._wire.sendto(header + payload, self._peer)
+
+    async def drain(self) -> None:
+        """Hear what has arrived already, which signalling may have overtaken."""
+        heard = -1
+        while heard != (heard := len(self.audio)):
+            for _ in range(_TURNS):
+                await asyncio.sleep(0)
 
     def close(self) -> None:
         """Close the socket."""

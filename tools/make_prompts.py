@@ -6,8 +6,8 @@ The voices and the model are not part of the project; what they said is. To make
     npm pack kokoro-js@1.2.1 && tar xzf kokoro-js-1.2.1.tgz          # the voices, in package/voices
     /tmp/prompts/bin/python tools/make_prompts.py package/voices
 
-The model says how long each phoneme takes, so a take is cut into its clips at the commas between them. The
-same input gives the same files.
+The model says how long each phoneme takes, so what is said in one breath is cut into its clips at the commas
+between them. The same input gives the same files.
 """
 
 import argparse
@@ -31,11 +31,14 @@ RATE: Final = 8_000
 FRAME: Final = 600
 """Samples that a unit of the model's durations stands for."""
 
+STOP: Final = ", "
+"""Stands between two clips of a take; it is cut where it is quietest."""
+
 LEVEL_DB: Final = -20.0
 """RMS of speech, below full scale; the peaks of speech are some 15 dB above it."""
 PEAK: Final = 0.9
 
-SYLLABLE_S: Final = (0.09, 0.55)
+SYLLABLE_S: Final = (0.09, 0.65)
 """Shortest and longest plausible syllable; a clip outside was cut or spoken wrongly."""
 
 
@@ -51,62 +54,56 @@ class Take(NamedTuple):
 
     clips: tuple[Clip, ...]
     lead: str
+    speed: float
     pause_ms: int
 
 
 class Voice:
     """Kokoro speaking one language with one voice."""
 
-    def __init__(self, model: Any, language: str, style: Path, speed: float) -> None:
+    def __init__(self, model: Any, language: str, style: Path) -> None:
         from kokoro_onnx.tokenizer import Tokenizer
         from misaki.zh import ZHG2P
 
         self._model = model
         self._language = language
         self._styles = np.fromfile(style, np.float32).reshape(-1, 1, 256)
-        self._speed = speed
         self._tokenizer = Tokenizer()
         self._chinese = ZHG2P()
 
     def phonemes(self, text: str) -> str:
         """The phonemes of a text; raises ``ValueError`` when the model has no token for one."""
-        if self._language == "en":
-            spoken = self._tokenizer.phonemize(text, "en-us")
-        else:
-            spoken = self._chinese(text)[0]
+        english = self._language == "en"
+        spoken = self._tokenizer.phonemize(text, "en-us") if english else self._chinese(text)[0]
         unknown = set(spoken) - set(self._tokenizer.vocab)
         if unknown:
             raise ValueError(f"no token for {unknown} in {text!r}")
         return str(spoken).strip().rstrip(".")
 
-    def say(self, texts: Sequence[str]) -> list[Samples]:
-        """Say the texts in one breath with a short stop between them: the sound of each, in order."""
+    def say(self, texts: Sequence[str], speed: float) -> list[Samples]:
+        """Say the texts in one breath with a comma between them: the sound of each, in order."""
         parts = [self.phonemes(text) for text in texts]
-        tokens = self._tokenizer.tokenize(", ".join(parts) + ".")
+        tokens = [0, *self._tokenizer.tokenize(STOP.join(parts) + "."), 0]
         audio, durations = self._model.run(
             None,
             {
-                "tokens": np.array([[0, *tokens, 0]]),
-                "style": self._styles[min(len(tokens), 510) - 1],
-                "speed": np.array([self._speed], np.float32),
+                "tokens": np.array([tokens]),
+                "style": self._styles[min(len(tokens) - 2, 510) - 1],
+                "speed": np.array([speed], np.float32),
             },
         )
+        sound = audio.astype(np.float64)
         edges = np.concatenate([[0], np.cumsum(durations.ravel())]).astype(int) * FRAME
-        return [audio[edges[first] : edges[last]].astype(np.float64) for first, last in _spans(parts)]
+        ends = np.cumsum([len(part) + len(STOP) for part in parts[:-1]], dtype=int) + 1
+        return np.split(sound, [quietest(sound, edges[end - len(STOP)], edges[end]) for end in ends])
 
 
-def _spans(parts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """First and last edge of each part among the tokens, the stops divided between neighbours.
-
-    Token 0 is the padding at the start; a comma and a blank stand between two parts.
-    """
-    first = 0
-    position = 1
-    for index, part in enumerate(parts):
-        position += len(part)
-        last = position + 2 if index == len(parts) - 1 else position + 1
-        yield first, last
-        first, position = last, position + 2
+def quietest(samples: Samples, start: int, end: int) -> int:
+    """Where between two places there is least sound, over 20 ms."""
+    window = MODEL_RATE // 50
+    power = np.convolve(samples[start:end] ** 2, np.ones(window), "same")
+    margin = min(window // 2, (end - start) // 3)
+    return start + margin + int(np.argmin(power[margin : len(power) - margin]))
 
 
 def load_model() -> Any:
@@ -123,16 +120,21 @@ def load_model() -> Any:
 
 
 def trim(samples: Samples) -> Samples:
-    """Cut silence off both ends, leaving 15 ms before and 30 ms after, with fades of 5 and 15 ms."""
+    """Cut silence off both ends, leaving 15 ms before and 40 ms after."""
     window = MODEL_RATE // 200
     energy = np.sqrt(np.convolve(samples**2, np.ones(window) / window, "same"))
     loud = np.flatnonzero(energy > energy.max() * 0.015)
     start = max(0, loud[0] - MODEL_RATE * 15 // 1000)
-    kept = samples[start : loud[-1] + MODEL_RATE * 30 // 1000].copy()
-    into, out = MODEL_RATE * 5 // 1000, MODEL_RATE * 15 // 1000
-    kept[:into] *= np.linspace(0, 1, into)
-    kept[-out:] *= np.linspace(1, 0, out)
-    return kept
+    return samples[start : loud[-1] + MODEL_RATE * 40 // 1000]
+
+
+def fade(samples: Samples) -> Samples:
+    """Begin and end without a click: 12 ms in, 25 ms out."""
+    into, out = RATE * 12 // 1000, RATE * 25 // 1000
+    shape = np.ones(len(samples))
+    shape[:into] = np.linspace(0, 1, into) ** 2
+    shape[-out:] = np.linspace(1, 0, out) ** 2
+    return samples * shape
 
 
 def to_telephone(samples: Samples) -> Samples:
@@ -142,7 +144,8 @@ def to_telephone(samples: Samples) -> Samples:
     rumble = 2 * 100 / MODEL_RATE * np.sinc(2 * 100 / MODEL_RATE * taps)
     band = (low_pass - rumble) * np.blackman(len(taps))
     filtered = np.convolve(samples, band)[191:-191]
-    return filtered[:: MODEL_RATE // RATE]
+    kept: Samples = filtered[:: MODEL_RATE // RATE]
+    return kept
 
 
 def level(samples: Samples) -> Samples:
@@ -150,8 +153,9 @@ def level(samples: Samples) -> Samples:
     frame = RATE // 50
     frames = np.array([np.mean(samples[i : i + frame] ** 2) for i in range(0, len(samples), frame)])
     speech = frames[frames > frames.max() / 1000]
-    louder = samples * (10 ** (LEVEL_DB / 20) / np.sqrt(speech.mean()))
-    return PEAK * np.tanh(louder / PEAK)
+    louder: Samples = samples * (10 ** (LEVEL_DB / 20) / np.sqrt(speech.mean()))
+    bent: Samples = PEAK * np.tanh(louder / PEAK)
+    return bent
 
 
 def to_alaw(samples: Samples) -> bytes:
@@ -167,15 +171,14 @@ def to_alaw(samples: Samples) -> bytes:
 
 def finish(samples: Samples, pause_ms: int) -> bytes:
     """What the file holds: a clip of the model's sound, ready for the telephone."""
-    clip = level(to_telephone(trim(samples)))
+    clip = fade(level(to_telephone(trim(samples))))
     return to_alaw(np.concatenate([clip, np.zeros(pause_ms * RATE // 1000)]))
 
 
 def beep(hertz: float, ms: int) -> bytes:
     """The tone after which callers press a key or speak."""
     time = np.arange(ms * RATE // 1000) / RATE
-    fade = np.minimum(1, np.minimum(time, time[::-1]) / 0.01)
-    return to_alaw(10 ** (LEVEL_DB / 20) * np.sqrt(2) * fade * np.sin(2 * np.pi * hertz * time))
+    return to_alaw(10 ** (LEVEL_DB / 20) * np.sqrt(2) * fade(np.sin(2 * np.pi * hertz * time)))
 
 
 def read_takes(script: Mapping[str, Any], language: str) -> Iterator[Take]:
@@ -183,8 +186,10 @@ def read_takes(script: Mapping[str, Any], language: str) -> Iterator[Take]:
     respellings = script["respellings"].get(language, {})
     for take in script["takes"]:
         texts = [_respelled(text, respellings) for text in take[language]]
-        clips = tuple(Clip(*pair) for pair in zip(take["clips"], texts, strict=True))
-        yield Take(clips, take.get("lead", {}).get(language, ""), take.get("pause_ms", 0))
+        clips = [Clip(*pair) for pair in zip(take["clips"], texts, strict=True)]
+        breaths = [(clip,) for clip in clips] if take.get("apart") else [tuple(clips)]
+        lead, speed = take.get("lead", {}).get(language, ""), take.get("speed", {}).get(language, 1.0)
+        yield from (Take(breath, lead, speed, take.get("pause_ms", 0)) for breath in breaths)
 
 
 def _respelled(text: str, respellings: Mapping[str, str]) -> str:
@@ -202,7 +207,7 @@ def syllables(text: str) -> int:
 def make(voice: Voice, take: Take, directory: Path) -> None:
     """Say a take and write its clips; a clip of implausible length is said on the terminal."""
     texts = [clip.text for clip in take.clips]
-    sounds = voice.say([take.lead, *texts] if take.lead else texts)
+    sounds = voice.say([take.lead, *texts] if take.lead else texts, take.speed)
     for clip, sound in zip(take.clips, sounds[-len(texts) :], strict=True):
         octets = finish(sound, take.pause_ms)
         (directory / f"{clip.name}.al").write_bytes(octets)
@@ -225,7 +230,7 @@ def main() -> None:
         directory = SCRIPT.parent / language
         directory.mkdir(exist_ok=True)
         style = given.voices / f"{script['voices'][language]}.bin"
-        voice = Voice(model, language, style, script["speeds"][language])
+        voice = Voice(model, language, style)
         for take in read_takes(script, language):
             if not given.only or {clip.name for clip in take.clips} & set(given.only):
                 make(voice, take, directory)

@@ -82,6 +82,14 @@ async def message(call: Call) -> None:
             call.result.choice = Choice.MESSAGE
 
 
+async def beep_first(call: Call) -> None:
+    """Record after a tone that no key interrupts, and wait for a key after that."""
+    await answer(call)
+    await call.play([TONE, "silence/500"], barge_in=False)
+    await call.record(max_ms=20_000, silence_ms=20_000)
+    say("key", call=call.info.sip_call_id, key=await call.key(0.2))
+
+
 async def patient(call: Call) -> None:
     """Answers and listens for long."""
     await answer(call)
@@ -123,6 +131,7 @@ DIALOGUES: dict[str, Callable[[Call], Any]] = {
     "8613800138006": broken,
     "8613800138007": unknown_to_all,
     "8613800138008": unknown_to_all,
+    "8613800138009": beep_first,
 }
 
 

@@ -203,6 +203,14 @@ def test_a_key_ends_the_recording(server: Server, by_info: bool) -> None:
     assert event["choice"] == "message"
 
 
+def test_a_key_pressed_into_the_beep_means_nothing_after_the_message(server: Server) -> None:
+    scenario = Scenario().answered(diverted("13800138009")).info("5").speak().pause(1500).info("#")
+    caller = server.call(scenario.await_request("BYE"))
+    caller.finish()
+    event = server.ended(caller)
+    assert server.wait("key", call=event["sip_call_id"])["key"] is None
+
+
 # The platform ends the call.
 
 

@@ -32,7 +32,10 @@ Move = str | Say
 
 
 class Caller:
-    """A scripted ``Call``; what the dialogue did is in ``heard`` and ``done``."""
+    """A scripted ``Call``; what the dialogue did is in ``heard`` and ``done``.
+
+    ``uninterrupted``: what of it no key can cut short.
+    """
 
     def __init__(
         self,
@@ -46,6 +49,7 @@ class Caller:
         self.moves = list(moves)
         self.keys: list[str] = []
         self.heard: list[str] = []
+        self.uninterrupted: list[str] = []
         self.done: list[str] = []
         self.waits: list[float] = []
         self.info = CallInfo(
@@ -84,6 +88,7 @@ class Caller:
         if barge_in and self.keys:
             return self.keys.pop(0)
         self.heard += clips
+        self.uninterrupted += () if barge_in else clips
         move = self._move()
         if move == LISTEN:
             return None
@@ -102,6 +107,7 @@ class Caller:
 
     async def record(self, *, max_ms: int, silence_ms: int, stop_keys: str = "#") -> Recording:
         self._need_voice()
+        self.keys.clear()
         self.done.append(f"record {max_ms} {silence_ms} {stop_keys}")
         said = self.moves.pop(0) if self.moves else Say(0)
         if said == HANG_UP:

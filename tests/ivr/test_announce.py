@@ -16,6 +16,7 @@ def test_only_a_caller_who_shows_the_number_hears_that_it_will_be_sent(
     caller = Caller(LISTEN, caller=number)
     follow(announce(caller, language))
     assert caller.heard == [f"{language}/{clip}"]
+    assert caller.uninterrupted == caller.heard
     assert caller.done == ["answer"]
 
 

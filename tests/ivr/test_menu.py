@@ -4,7 +4,7 @@ import pytest
 from tests.ivr.caller import HANG_UP, LISTEN, Caller, Move, Say, ends_after, follow, said
 
 from louhua.bus.events import Choice
-from louhua.ivr.menu import KEY_WAIT_S, menu
+from louhua.ivr.menu import menu
 from louhua.ivr.treatment import KEYS
 from louhua.subscribers.profiles import Language
 
@@ -27,6 +27,7 @@ def test_the_menu_is_the_intro_two_seconds_a_beep_and_the_options(language: Lang
         f"{language}/menu-intro", "silence/2000", "beep", *(f"{language}/{clip}" for clip in OPTIONS),
         f"{language}/goodbye",
     ]  # fmt: skip
+    assert caller.uninterrupted == [f"{language}/goodbye"]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_a_key_that_is_not_offered_is_a_wrong_key() -> None:
 def test_silence_is_named_and_the_options_are_said_again() -> None:
     caller = offer(LISTEN, LISTEN, "2")
     assert said(caller) == [*INTRO, *OPTIONS, "no-key", *OPTIONS, "goodbye"]
-    assert caller.waits == [KEY_WAIT_S]
+    assert caller.waits == [5.0]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ def kept(caller: Caller) -> tuple[Choice, int]:
 def test_a_message_is_spoken_after_the_beep(language: Language) -> None:
     caller = leave(*HEARD, Say(4000, "#"), language=language)
     assert caller.heard == [f"{language}/message-leave", "beep", f"{language}/message-saved"]
+    assert caller.uninterrupted == ["beep", f"{language}/message-saved"]
     assert kept(caller) == (Choice.MESSAGE, 4000)
     assert caller.done == ["answer", "connect", "record 60000 5000 #"]
 

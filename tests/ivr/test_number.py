@@ -4,7 +4,7 @@ import pytest
 from tests.ivr.caller import HANG_UP, LISTEN, Caller, Move, ends_after, follow, said
 
 from louhua.bus.events import Choice
-from louhua.ivr.number import FIRST_KEY_S, NEXT_KEY_S, leave_number
+from louhua.ivr.number import leave_number
 from louhua.subscribers.profiles import Language
 
 NUMBER = "01088886666"
@@ -28,6 +28,7 @@ def test_a_number_is_read_back_and_confirmed(language: Language) -> None:
     caller = ask(*NUMBER, "#", "1", language=language)
     assert left(caller) == (Choice.CALL_OTHER, CANONICAL)
     assert said(caller) == ["number-enter", *READ_BACK, "goodbye"]
+    assert caller.uninterrupted == [f"{language}/goodbye"]
     assert {clip.split("/")[0] for clip in caller.heard} == {language, "silence"}
 
 
@@ -46,7 +47,7 @@ def test_a_number_may_be_keyed_when_the_caller_likes(moves: list[Move]) -> None:
 
 
 def test_callers_have_time_to_look_for_the_number() -> None:
-    assert ask(LISTEN, *"10086#", "1").waits == [FIRST_KEY_S, *[NEXT_KEY_S] * 5]
+    assert ask(LISTEN, *"10086#", "1").waits == [10.0, *[5.0] * 5]
 
 
 @pytest.mark.parametrize(

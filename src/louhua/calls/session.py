@@ -172,8 +172,12 @@ class LiveCall:
         return key
 
     async def record(self, *, max_ms: int, silence_ms: int, stop_keys: str = "#") -> Recording:
-        """Record until a stop key, silence or ``max_ms``; a caller who hangs up ends it too."""
+        """Record until a stop key, silence or ``max_ms``; a caller who hangs up ends it too.
+
+        Keys that nobody asked for until now are forgotten: they were not meant for what follows the message.
+        """
         voice = self._need_voice()
+        self._keys.clear()
         path = self._recordings.new()
         self._services.journal.recording(self._info.id, path)
         self._stop_keys = stop_keys

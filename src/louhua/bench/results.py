@@ -27,7 +27,7 @@ class Result(msgspec.Struct, kw_only=True):
     def to_json(self) -> str:
         """The result as one JSON object; details stand beside the common figures."""
         values = msgspec.to_builtins(self)
-        return msgspec.json.encode(values | values.pop("details")).decode()
+        return msgspec.json.encode(_rounded(values | values.pop("details"))).decode()
 
 
 def show(result: Result, console: Console) -> None:
@@ -46,6 +46,13 @@ def show(result: Result, console: Console) -> None:
     for name, value in result.details.items():
         table.add_row(name.replace("_", " "), f"{value:,.2f}" if isinstance(value, float) else f"{value:,}")
     console.print(table)
+
+
+def _rounded(value: Any) -> Any:
+    """Thousandths are more than a measurement is good for."""
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    return round(value, 3) if isinstance(value, float) else value
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -8,19 +8,24 @@ import threading
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
+from louhua.processes import StartError
 from louhua.sandbox.platform import free_port
 from louhua.sandbox.smsc import SandboxSmsc
 
 
 @contextlib.contextmanager
 def smsc_process() -> Iterator[int]:
-    """Run an SMSC; its port."""
+    """Run an SMSC; its port. Raises ``StartError`` when it does not start."""
     port = free_port(socket.SOCK_STREAM)
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, port), daemon=True)
     process.start()
-    ours.recv()
+    theirs.close()
+    try:
+        ours.recv()
+    except EOFError as error:
+        raise StartError("the SMSC of the measurement did not start") from error
     try:
         yield port
     finally:

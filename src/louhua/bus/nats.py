@@ -47,7 +47,7 @@ _STREAMS: Final = {"CALLS": "call.>", "PHONES": "phone.>", "TEXTS": "text.>", "R
 _KEPT_S: Final = 7 * _DAY
 _DUPLICATE_WINDOW_S: Final = 120.0
 _ACK_WAIT_S: Final = 30.0
-_BATCH_MESSAGES: Final = 200
+_BATCH_MESSAGES: Final = 50
 _RETRY_AFTER_S: Final = 1.0
 
 E = TypeVar("E", bound=Event)

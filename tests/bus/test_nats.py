@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
+from nats.aio.msg import Msg
+from nats.js.client import JetStreamContext
 
 from louhua.bus.embedded import EmbeddedNats, embedded_url
 from louhua.bus.events import SUBJECTS, PhoneReachable, Source
@@ -133,6 +135,23 @@ def test_junk_on_a_subject_is_set_aside(config: Config) -> None:
         await collect(bus, handler, uuid.uuid4().hex)
         set_aside = await bus._stream.get_last_msg("REJECTED", "rejected.phone.reachable")
         assert set_aside.data == b"not an event"
+
+    with_bus(config, story)
+
+
+def test_a_fetch_of_nothing_is_followed_by_another(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch = JetStreamContext.PullSubscription.fetch
+    empty: list[list[Msg]] = [[], []]
+
+    async def now_and_then(self: JetStreamContext.PullSubscription, batch: int, timeout: float) -> list[Msg]:
+        return empty.pop() if empty else await fetch(self, batch, timeout)
+
+    async def story(bus: Bus) -> None:
+        monkeypatch.setattr(JetStreamContext.PullSubscription, "fetch", now_and_then)
+        await bus.publish([news()])
+        handler = Collector(1)
+        await collect(bus, handler, uuid.uuid4().hex)
+        assert (len(handler.seen), empty) == (1, [])
 
     with_bus(config, story)
 

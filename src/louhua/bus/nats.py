@@ -126,7 +126,9 @@ class Bus:
                 with contextlib.suppress(nats.errors.Error, nats.js.errors.Error, TimeoutError):
                     subscription = await self._subscribe(subject, durable)
                 continue
-            await self._handle(kind, messages, handler)
+            # A request that expires as the next one is made yields nothing at all, without a time-out.
+            if messages:
+                await self._handle(kind, messages, handler)
 
     async def _handle(self, kind: type[E], messages: list[Msg], handler: Handler[E]) -> None:
         events: list[E] = []

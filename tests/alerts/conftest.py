@@ -12,7 +12,8 @@ from louhua.db.pool import open_pool
 
 @pytest.fixture
 def tell(database_url: str) -> Tell:
-    """Tell a story: an async function that is given a ``Story``; keywords are keys of ``[alerts]``."""
+    """Tell a story: an async function that is given a ``Story``; keywords are keys of ``[alerts]``,
+    or ``reachability``, the SMSC's."""
 
     def run(story: Callable[[Story], Awaitable[None]], **settings: Any) -> None:
         async def with_pool() -> None:

@@ -35,10 +35,10 @@ CALLEE = "8613800138000"
 class Story:
     """The alert role without its loops: each step is one of its transactions."""
 
-    def __init__(self, pool: Pool, **settings: Any) -> None:
+    def __init__(self, pool: Pool, reachability: str = "probe", **settings: Any) -> None:
         self.config = Config.model_validate(
             {
-                "smsc": [{"name": "s", "host": "h", "port": 1, "system_id": "x"}],
+                "smsc": [{"name": "s", "host": "h", "port": 1, "system_id": "x", "reachability": reachability}],
                 "alerts": {"quiet_time": "0s", "probe_hold_off": "0s", **settings},
             }
         )

@@ -294,15 +294,43 @@ def test_a_recorded_message_is_kept_and_announced(tell: Tell) -> None:
     tell(story)
 
 
-def test_set_dpf_is_asked_for_where_the_smsc_notifies(tell: Tell) -> None:
+@pytest.mark.parametrize(
+    ("reachability", "set_dpf", "validity"),
+    [("probe", False, timedelta(hours=24)), ("set_dpf", True, timedelta(minutes=5))],
+)
+def test_set_dpf_is_asked_for_where_the_smsc_notifies(
+    tell: Tell, reachability: str, set_dpf: bool, validity: timedelta
+) -> None:
     async def story(s: Story) -> None:
         await s.calls(s.call())
         await s.probe()
         (probe,) = await s.claim()
-        assert not probe.set_dpf
-        assert probe.validity == timedelta(hours=24)
+        assert (probe.set_dpf, probe.validity) == (set_dpf, validity)
 
-    tell(story)
+    tell(story, reachability=reachability)
+
+
+def test_nothing_is_probed_where_the_smsc_cannot_tell(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        assert await s.probe() == 0
+        assert await s.claim() == []
+        await s.phone_on()
+        assert len(await s.claim()) == 1
+
+    tell(story, reachability="none")
+
+
+def test_an_expired_probe_of_an_smsc_that_notifies_is_not_sent_again_at_once(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.probe()
+        (message_id,) = await s.accepted(*await s.claim())
+        await s.receipt(message_id, ReceiptState.EXPIRED)
+        ((wait,),) = await s.rows("SELECT next_probe_at - now() FROM reachability_watch")
+        assert timedelta(hours=23) < wait < timedelta(hours=24)
+
+    tell(story, reachability="set_dpf")
 
 
 def test_a_receipt_and_its_response_stored_in_the_same_moment_find_each_other(tell: Tell) -> None:

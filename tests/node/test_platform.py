@@ -180,6 +180,23 @@ def test_a_phone_that_is_on_is_announced_and_told_soon(live: Live) -> None:
     live(story)
 
 
+def test_an_smsc_that_notifies_says_that_the_phone_is_back(live: Live) -> None:
+    """The probe is long gone then: nothing but alert_notification can tell."""
+
+    async def story(world: World) -> None:
+        world.smsc.phone_off(CALLEE)
+        await world.phone(CALLER).call(CALLEE, [After("menu-call-back"), Press("2")])
+        await world.until(lambda: world.smsc.waiting(CALLEE) == 1)
+        world.clock.ahead_s = 600
+        await world.until(lambda: world.smsc.waiting(CALLEE) == 0)
+        world.smsc.phone_on(CALLEE)
+        await world.until(lambda: len(world.smsc.inbox(CALLEE)) == 1)
+        assert "正在期待您的回电" in world.smsc.inbox(CALLEE)[0].body
+        assert [taken.message.protocol_id for taken in world.smsc.delivered] == [0]
+
+    live(story, smsc={"reachability": "set_dpf"})
+
+
 @pytest.mark.slow
 def test_calls_are_served_while_nats_and_postgres_are_away(live: Live) -> None:
     async def story(world: World) -> None:

@@ -1,6 +1,7 @@
 """A whole platform with its network: SMSC and phones in this process, Louhua in its own."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from louhua.config import split_address
@@ -10,12 +11,23 @@ from louhua.sandbox.platform import Platform
 from louhua.sandbox.smsc import SandboxSmsc
 
 
-class World:
-    """The platform, the SMSC, and phones to call with."""
+class Clock:
+    """The SMSC's clock, which can be put forward: seconds since 1970."""
 
-    def __init__(self, platform: Platform, smsc: SandboxSmsc) -> None:
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead_s
+
+
+class World:
+    """The platform, the SMSC with its clock, and phones to call with."""
+
+    def __init__(self, platform: Platform, smsc: SandboxSmsc, clock: Clock) -> None:
         self.platform = platform
         self.smsc = smsc
+        self.clock = clock
         self._library = Library.load()
 
     def phone(self, number: str) -> Phone:

@@ -41,8 +41,7 @@ SELECT count(*) FILTER (WHERE state = 'delivered'),
 def run(count: int, say: Say) -> Result:
     """Send ``count`` texts; raises ``StartError`` when the platform cannot start."""
     with smsc_process() as port:
-        values = settings(port, {"node": {"roles": ["alert"]}})
-        values["smsc"][0] |= {"window": 500, "rate": 0}
+        values = settings(port, {"node": {"roles": ["alert"]}, "smsc": {"window": 500}})
         say("Starting the platform …")
         with Platform(values) as platform:
             say(f"Sending {count:,} texts …")

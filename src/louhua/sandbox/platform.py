@@ -32,7 +32,10 @@ def free_port(kind: socket.SocketKind) -> int:
 
 
 def settings(smsc_port: int, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
-    """A configuration for loopback: free ports, the sandbox's SMSC, short waits; ``overrides`` by section."""
+    """A configuration for loopback: free ports, the sandbox's SMSC, short waits; ``overrides`` by section.
+
+    An override of ``smsc`` is one of its keys, as there is only one.
+    """
     values: dict[str, Any] = {
         "node": {"name": "sandbox", "drain_limit": "5s"},
         "sip": {
@@ -49,7 +52,8 @@ def settings(smsc_port: int, overrides: Mapping[str, Mapping[str, Any]] | None =
         "web": {"listen": f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"},
     }  # fmt: skip
     for section, keys in (overrides or {}).items():
-        values[section] = {**values.get(section, {}), **keys} if isinstance(keys, Mapping) else keys
+        table = values["smsc"][0] if section == "smsc" else values.setdefault(section, {})
+        table.update(keys)
     return values
 
 

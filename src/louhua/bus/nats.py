@@ -151,11 +151,24 @@ class Bus:
             if len(messages) > 1:
                 for message in messages:
                     await self._handle(kind, [message], handler)
-                return
-            await self._stream.publish(f"rejected.{messages[0].subject}", messages[0].data)
-            await _each(messages, Msg.ack)
+            else:
+                await self._handle_singly(messages[0], events, handler)
         else:
             await _each(messages, Msg.ack)
+
+    async def _handle_singly(self, message: Msg, events: list[E], handler: Handler[E]) -> None:
+        """Set aside only those events of a message that the handler cannot take."""
+        for event in events:
+            try:
+                await handler([event])
+            except _OUTAGES as error:
+                log.warning("bus.handler_waits", subject=message.subject, events=len(events), error=repr(error))
+                await _each([message], Msg.nak)
+                return
+            except Exception:
+                log.exception("bus.event_rejected", subject=message.subject, id=event.id)
+                await self._stream.publish(f"rejected.{message.subject}", encode([event]))
+        await _each([message], Msg.ack)
 
     async def _subscribe(self, subject: str, durable: str) -> JetStreamContext.PullSubscription:
         configuration = ConsumerConfig(

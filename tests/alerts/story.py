@@ -68,8 +68,14 @@ class Story:
 
     async def phone_on(self, number: str = CALLEE, at: datetime | None = None) -> None:
         """The phone is back."""
-        event = PhoneReachable(id=uuid.uuid4().hex, number=number, source=Source.API, at=at or datetime.now(UTC))
-        await self.worker.phones_reachable([event])
+        await self.phones_on([number], at)
+
+    async def phones_on(self, numbers: Sequence[str], at: datetime | None = None) -> None:
+        """These phones are back, told in one batch."""
+        at = at or datetime.now(UTC)
+        await self.worker.phones_reachable(
+            [PhoneReachable(id=uuid.uuid4().hex, number=number, source=Source.API, at=at) for number in numbers]
+        )
 
     async def texted(
         self, body: str, sender: str = CALLEE, at: datetime | None = None, **changes: Any
@@ -86,6 +92,11 @@ class Story:
         """Queue the probes that are due."""
         async with self.pool.connection() as connection:
             return await self._prober.probe(connection, datetime.now(UTC), 500)
+
+    async def sweep(self) -> None:
+        """End the watches whose limit is over."""
+        async with self.pool.connection() as connection:
+            await self.worker._end_watches(connection, datetime.now(UTC))
 
     async def claim(self, limit: int = 500) -> list[store.Claimed]:
         """Word what is due and take it for sending."""
@@ -122,6 +133,17 @@ class Story:
             at=datetime.now(UTC), reference=reference,
         )  # fmt: skip
         await self.worker.receipts_came([event])
+
+    async def receipts(self, message_ids: Sequence[str], state: ReceiptState) -> None:
+        """The SMSC reported about several texts at once."""
+        events = [
+            TextReceipt(
+                id=f"{message_id}:{state}", smsc="s", message_id=message_id, number=CALLEE, state=state,
+                at=datetime.now(UTC),
+            )
+            for message_id in message_ids
+        ]  # fmt: skip
+        await self.worker.receipts_came(events)
 
     async def deliver_all(self) -> list[str]:
         """Send and deliver everything that is due; the bodies of what people read."""

@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from tests.alerts.story import Story, Tell
 
-from louhua.bus.events import Choice
+from louhua.alerts.store import expire_offers
+from louhua.bus.events import Choice, ReceiptState
 
 A, B = "8613900139000", "8613900139001"
 
@@ -70,16 +72,70 @@ def test_d_is_judged_by_when_it_was_received(tell: Tell) -> None:
 
 def test_expired_offers_stay_too_late(tell: Tell) -> None:
     async def story(s: Story) -> None:
-        from louhua.alerts.store import expire_offers
-
         await teased(s)
         await s.later(timedelta(hours=25))
-        async with s.pool.connection() as connection:
-            assert await expire_offers(connection, datetime.now(UTC)) == 2
+        assert await _expire(s) == 2
         await s.texted("D")
         assert "已失效" in (await s.deliver_all())[0]
 
     tell(story)
+
+
+async def _expire(s: Story) -> int:
+    async with s.pool.connection() as connection:
+        return await expire_offers(connection, datetime.now(UTC))
+
+
+def test_the_window_opens_when_the_teaser_is_delivered(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call(A, Choice.NONE))
+        await s.phone_on()
+        (message_id,) = await s.accepted(*await s.claim())
+        await s.later(timedelta(hours=30))
+        assert await _expire(s) == 0
+        await s.receipt(message_id)
+        await s.later(timedelta(hours=23))
+        assert await _expire(s) == 0
+        await s.texted("D")
+        assert "呼叫过您1次" in (await s.deliver_all())[0]
+
+    tell(story)
+
+
+def test_a_later_teaser_keeps_what_it_offers_open(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call(A, Choice.NONE))
+        await s.phone_on()
+        (first,) = await s.accepted(*await s.claim())
+        await s.calls(s.call(B, Choice.NONE))
+        await s.receipt(first)
+        await s.later(timedelta(hours=25))
+        assert await _expire(s) == 0, "the second teaser is still to come"
+        await s.phone_on()
+        await s.deliver_all()
+        await s.later(timedelta(hours=23))
+        await s.texted("D")
+        assert len(await s.deliver_all()) == 2
+
+    tell(story)
+
+
+@pytest.mark.parametrize("end", ["rejected", "watch over"])
+def test_an_offer_ends_when_its_teaser_never_comes(tell: Tell, end: str) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call(A, Choice.NONE))
+        if end == "rejected":
+            await s.phone_on()
+            (message_id,) = await s.accepted(*await s.claim())
+            await s.receipt(message_id, ReceiptState.REJECTED)
+        else:
+            await s.later(timedelta(hours=73))
+            await s.sweep()
+        assert await _expire(s) == 0
+        await s.later(timedelta(hours=25))
+        assert await _expire(s) == 1
+
+    tell(story, when_watch_ends="drop")
 
 
 def test_another_call_is_offered_anew(tell: Tell) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.alerts.story import Story, Tell
+from tests.alerts.story import CALLEE, Story, Tell
 
 from louhua.bus.events import CallEnded, Choice, Reason, ReceiptState
 from louhua.texts import store
@@ -23,6 +23,7 @@ steps = st.lists(
         st.tuples(st.just("claim")),
         st.tuples(st.just("accept"), st.integers(0, 5)),
         st.tuples(st.just("receipt"), st.integers(0, 5), st.sampled_from(ReceiptState)),
+        st.tuples(st.just("receipts"), st.sampled_from(ReceiptState)),
         st.tuples(st.just("D")),
     ),
     max_size=25,
@@ -60,6 +61,9 @@ class History:
             case ("receipt", number, state) if self.accepted:
                 message_id, recipient = self.accepted[number % len(self.accepted)]
                 await self.s.receipt(message_id, state, number=recipient)
+            case ("receipts", state):
+                about = [message_id for message_id, recipient in self.accepted if recipient == CALLEE]
+                await self.s.receipts(about, state)
             case ("D",):
                 await self.s.texted("D")
 

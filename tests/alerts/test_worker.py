@@ -1,9 +1,13 @@
 """Calls become alerts and alerts become texts, whatever comes twice, late or out of order."""
 
 import asyncio
+import random
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
+from psycopg.errors import DeadlockDetected
 from tests.alerts.story import Story, Tell
 
 from louhua.bus.events import Choice, Reason, ReceiptState
@@ -169,8 +173,7 @@ def test_nothing_is_heard_until_the_limit(tell: Tell, policy: str, states: dict[
     async def story(s: Story) -> None:
         await s.calls(s.call(A), s.call(B, Choice.POWER_ON))
         await s.later(timedelta(hours=73))
-        async with s.pool.connection() as connection:
-            await s.worker._end_watches(connection, datetime.now(UTC))
+        await s.sweep()
         assert {kind: state for kind, _, state, _ in await s.alerts()} == states
         assert await s.rows("SELECT * FROM reachability_watch") == []
 
@@ -250,7 +253,119 @@ def test_a_text_in_a_dead_process_is_sent_once_more_and_not_a_third_time(tell: T
                 changes = await store.end_leases(connection, datetime.now(UTC))
                 await announce(connection, changes, s.worker.outcomes.texts_changed)
         assert await s.rows("SELECT state, resent FROM texts_text") == [("failed", True)]
-        assert await s.alerts() == [("call_back", A, "failed", 1)]
+        assert await s.alerts() == [("call_back", A, "due", 1)]
+        await s.later(timedelta(minutes=6))
+        assert len(await s.claim()) == 1, "the alert itself is not lost: it is tried again by the ladder"
+
+    tell(story)
+
+
+async def _sent(s: Story) -> str:
+    """A call comes, the phone is back, the SMSC takes the text; its id."""
+    await s.calls(s.call())
+    await s.phone_on()
+    (message_id,) = await s.accepted(*await s.claim())
+    return message_id
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["alone", "with a newer one"])
+@pytest.mark.parametrize("sent", [2, 3])
+def test_alerts_with_one_key_that_fail_at_once_become_one(tell: Tell, sent: int, newer: bool) -> None:
+    async def story(s: Story) -> None:
+        ids = [await _sent(s) for _ in range(sent)]
+        if newer:
+            await s.calls(s.call())
+        await s.receipts(ids, ReceiptState.UNDELIVERABLE)
+        states = [(state, calls) for _, _, state, calls in await s.alerts()]
+        assert states.count(("failed", 1)) == sent - 1 + newer
+        assert [row for row in states if row[0] == "held"] == [("held", sent + newer)]
+        await s.phone_on()
+        (text,) = await s.claim()
+        assert f"呼叫过您{sent + newer}次" in text.body
+
+    tell(story)
+
+
+def test_an_alert_opened_while_another_fails_takes_it_over(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        message_id = await _sent(s)
+        call, failure = s.call(), ReceiptState.UNDELIVERABLE
+        for _ in range(10):
+            await asyncio.gather(s.calls(call), s.receipts([message_id], failure))
+            ((count,),) = await s.rows("SELECT sum(calls) FROM alerts_alert WHERE state IN ('held', 'due')")
+            assert count == 2
+
+    tell(story)
+
+
+def test_news_told_again_does_not_send_to_a_phone_that_failed_since(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        seen = datetime.now(UTC)
+        await s.phone_on(at=seen)
+        (message_id,) = await s.accepted(*await s.claim())
+        await s.receipts([message_id], ReceiptState.UNDELIVERABLE)
+        await s.phone_on(at=seen)
+        assert await s.alerts() == [("call_back", A, "held", 1)]
+        assert len(await s.rows("SELECT * FROM reachability_watch")) == 1
+        await s.phone_on()
+        assert len(await s.claim()) == 1
+
+    tell(story)
+
+
+def test_a_call_to_a_phone_that_is_off_puts_a_second_try_back_to_waiting(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call(choice=Choice.POWER_ON))
+        await s.phone_on()
+        (message_id,) = await s.accepted(*await s.claim())
+        await s.receipt(message_id, ReceiptState.UNDELIVERABLE, number=A)
+        assert [row[2] for row in await s.alerts()] == ["due"]
+        await s.calls(s.call(choice=Choice.POWER_ON))
+        await s.later(timedelta(hours=1))
+        assert await s.claim() == [], "nobody is told that this phone is on"
+        await s.phone_on()
+        assert "现已开机" in (await s.claim())[0].body
+
+    tell(story)
+
+
+def test_a_withheld_caller_who_leaves_a_number_is_called_back_there(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        at = datetime(2026, 11, 23, 1, 5, tzinfo=UTC)
+        await s.calls(s.call("", Choice.CALL_OTHER, other_number="861088886666", at=at))
+        await s.phone_on()
+        (text,) = await s.claim()
+        assert text.body == "隐藏号码于11月23日9时5分前呼叫过您1次,请您拨01088886666号码与他联系。"
+
+    tell(story)
+
+
+def test_many_workers_on_the_same_phones_count_every_call_once(tell: Tell) -> None:
+    """Two of them may hold what the other one waits for: then one is refused, and does it again, as on the bus."""
+
+    async def again_until_done(step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                return await step()
+            except DeadlockDetected:
+                continue
+
+    async def story(s: Story) -> None:
+        numbers = [f"8613800{n:06}" for n in range(6)]
+        chance = random.Random(7)
+
+        async def work() -> None:
+            for _ in range(5):
+                called, on = chance.sample(numbers, 4), chance.sample(numbers, 4)
+                reasons = [Reason.UNREACHABLE, Reason.BUSY]
+                calls = [s.call(callee=number, reason=chance.choice(reasons)) for number in called]
+                await again_until_done(partial(s.calls, *calls))
+                await again_until_done(partial(s.phones_on, on))
+
+        await asyncio.gather(*(work() for _ in range(4)))
+        assert await s.rows("SELECT count(*) FROM alerts_call") == [(4 * 5 * 4,)]
+        assert await s.rows("SELECT sum(calls) FROM alerts_alert") == [(4 * 5 * 4,)]
 
     tell(story)
 

@@ -38,8 +38,13 @@ def test_every_role_reports_and_is_counted(live: Live) -> None:
             'louhua_calls_total{choice="none",outcome="abandoned",treatment="menu",trunk="exchange"} 1.0'
             in figures
         )
-        for name in ("louhua_calls_live", "louhua_smsc_bound", "louhua_watches"):
-            assert name in figures
+        assert "louhua_calls_live 0.0" in figures
+        assert 'louhua_smsc_bound{smsc="sandbox"} 1.0' in figures
+        expected = (
+            'louhua_alerts_open{kind="teaser",state="held"} 1.0', "louhua_watches 1.0",
+            'louhua_event_lag_seconds{subject="call.ended"}',
+        )  # fmt: skip
+        await world.until(lambda: all(figure in world.platform.metrics() for figure in expected))
 
     live(story)
 

@@ -3,6 +3,7 @@
 Called in the transaction that changes the texts, so both are stored or neither.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -20,6 +21,9 @@ from louhua.texts.outbox import TextChange, TextKind, TextState
 _PHONE_MAY_BE_OFF: Final = frozenset({"expired", "undeliverable", "deleted"})
 """Receipts after which the phone is awaited again before the alert is tried once more."""
 
+_PERHAPS_NOT_SENT: Final = frozenset({"outcome unknown"})
+"""The SMSC may or may not have the text: the alert is tried again later, lest it be lost."""
+
 
 class Outcomes:
     """The outbox's listener."""
@@ -33,8 +37,7 @@ class Outcomes:
         at = max(change.at for change in changes)
         await self._alerts_changed(connection, changes, at)
         news = await self._prober.read(connection, changes)
-        await end_watches(connection, news)
-        await store.release(connection, news, at)
+        await store.release(connection, await end_watches(connection, news), at)
         probes = {change.recipient: change.text_id for change in changes if change.kind is TextKind.PROBE}
         return [
             PhoneReachable(id=f"probe:{probes[item.number]}", number=item.number, source=Source.PROBE, at=item.at)
@@ -46,42 +49,58 @@ class Outcomes:
         for change in changes:
             if change.alert_id is not None:
                 by_state.setdefault(change.state, []).append(change)
-        announced: list[str] = []
+        teased: list[str] = []
         if submitted := by_state.get(TextState.SUBMITTED):
-            announced += await store.mark_sent(connection, _pairs(submitted), at)
+            _count("sent", await store.mark_sent(connection, _pairs(submitted), at))
         if delivered := by_state.get(TextState.DELIVERED):
-            announced += await store.mark_delivered(connection, _pairs(delivered), at)
-        await store.offer_until(connection, announced, at + self._settings.enquiry_window, at)
+            moved = await store.mark_delivered(connection, _pairs(delivered), at)
+            _count("delivered", [kind for kind, _ in moved])
+            teased += [callee for kind, callee in moved if kind == Kind.TEASER]
         if failed := by_state.get(TextState.FAILED):
-            await self._texts_failed(connection, failed, at)
+            teased += await self._texts_failed(connection, failed, at)
+        await store.offer_until(connection, teased, at + self._settings.enquiry_window, at)
 
-    async def _texts_failed(self, connection: Connection, changes: Sequence[TextChange], at: datetime) -> None:
-        """Try again by the ladder, merged into a newer alert of the same key, or give up."""
+    async def _texts_failed(
+        self, connection: Connection, changes: Sequence[TextChange], at: datetime
+    ) -> list[str]:
+        """Try again by the ladder, merged into a newer alert of the same key, or give up.
+
+        The callees whose teaser will not come any more.
+        """
         errors = {change.alert_id: change.error for change in changes if change.alert_id is not None}
         alerts = await store.failing(connection, _pairs(changes))
-        served = await store.hand_over(connection, [alert.id for alert in alerts], at)
-        retries: list[store.Retry] = []
-        given_up: list[tuple[int, str]] = []
-        waits: list[tuple[str, datetime, datetime]] = []
-        for alert in alerts:
-            error = errors[alert.id]
-            wait = rules.retry_after(alert.attempts) if error in _PHONE_MAY_BE_OFF else None
-            if alert.id in served or wait is None:
-                given_up.append((alert.id, error))
-                ALERTS.labels(alert.kind, "failed").inc()
-            elif alert.kind is Kind.POWER_ON:
-                retries.append(store.Retry(alert.id, watched=False, due_at=at + wait, error=error))
-            else:
-                retries.append(store.Retry(alert.id, watched=True, due_at=None, error=error))
-                waits.append((alert.callee, at, alert.last_at))
+        lives = [life for alert in alerts if (life := _next_life(alert, errors[alert.id], at))]
+        again = await store.reopen(connection, alerts, lives, at)
+        over = [alert for alert in alerts if alert.id not in again]
+        await store.give_up(connection, [(alert.id, errors[alert.id]) for alert in over], at)
+        _count("failed", [alert.kind for alert in over])
+        awaited = {life.id for life in lives if life.watched and life.id in again}
         await watch(
             connection,
-            sorted({callee: (callee, since, last) for callee, since, last in waits}.values()),
+            [(callee, at, at) for callee in sorted({alert.callee for alert in alerts if alert.id in awaited})],
             self._settings.watch_limit,
             self._prober.first_probe_at(at),
         )
-        await store.retry(connection, retries, at)
-        await store.give_up(connection, given_up, at)
+        return [alert.callee for alert in over if alert.kind is Kind.TEASER]
+
+
+def _next_life(alert: store.Failing, error: str, at: datetime) -> store.Retry | None:
+    """What becomes of an alert whose text failed; ``None``: nothing more.
+
+    The recipient of a ``power_on`` is a caller, whose phone is not watched: it is tried again by the clock.
+    """
+    phone_may_be_off = error in _PHONE_MAY_BE_OFF
+    wait = rules.retry_after(alert.attempts) if phone_may_be_off or error in _PERHAPS_NOT_SENT else None
+    if wait is None:
+        return None
+    if phone_may_be_off and alert.kind is not Kind.POWER_ON:
+        return store.Retry(alert.id, watched=True, due_at=None, error=error)
+    return store.Retry(alert.id, watched=False, due_at=at + wait, error=error)
+
+
+def _count(happened: str, kinds: Sequence[str]) -> None:
+    for kind, number in Counter(kinds).items():
+        ALERTS.labels(kind, happened).inc(number)
 
 
 def _pairs(changes: Sequence[TextChange]) -> list[tuple[int, int]]:

@@ -57,16 +57,24 @@ def drafts_of(call: CallEnded, callee: Profile, caller: Profile, settings: Alert
     if not call.callee:
         return []
     kind = _KINDS.get(call.choice)
-    if kind is Kind.POWER_ON:
-        promised = caller.textable and call.caller and callee.tells_power_on
-        return [_draft(call, kind, settings)] if promised else []
+    if kind is not None and _can_be_kept(kind, call, callee, caller):
+        return [_draft(call, kind, settings)]
     if not callee.textable:
         return []
-    if kind is None or (kind is not Kind.MESSAGE and not call.caller):
-        if callee.registered:
-            return [_draft(call, Kind.MISSED, settings)]
-        return [_draft(call, Kind.TEASER, settings), _draft(call, Kind.DETAIL, settings)]
-    return [_draft(call, kind, settings)]
+    if callee.registered:
+        return [_draft(call, Kind.MISSED, settings)]
+    return [_draft(call, Kind.TEASER, settings), _draft(call, Kind.DETAIL, settings)]
+
+
+def _can_be_kept(kind: Kind, call: CallEnded, callee: Profile, caller: Profile) -> bool:
+    """Whether what was chosen can be done; a choice that cannot leaves a missed call like any other."""
+    match kind:
+        case Kind.POWER_ON:
+            return bool(call.caller) and caller.textable and callee.tells_power_on
+        case Kind.CALL_BACK:
+            return bool(call.caller) and callee.textable
+        case _:
+            return callee.textable
 
 
 _KINDS: Final = {

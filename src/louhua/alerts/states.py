@@ -56,6 +56,8 @@ class Happened(StrEnum):
 OPEN: Final = frozenset({State.HELD, State.OFFERED, State.DUE})
 """States in which another call merges: one open alert per callee, caller and kind."""
 
+ON_THEIR_WAY: Final = OPEN | {State.SENDING, State.SENT}
+
 FINAL: Final = frozenset({State.DELIVERED, State.FAILED, State.EXPIRED, State.DROPPED})
 
 TRANSITIONS: Final[dict[tuple[State, Happened], State]] = {

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
+from psycopg.errors import UniqueViolation
 
 from louhua.alerts.rules import Draft
 from louhua.alerts.states import Kind
@@ -25,8 +26,9 @@ RETURNING id
 """
 
 # Unique index alert_open decides between a new alert and merging. Rows come in the order of their keys, so
-# that workers lock them in one order. A released alert goes back to waiting when a later call found the phone
-# off; a quiet time is put off by each call, until %(latest_at)s counted from the first.
+# that workers lock them in one order. A due alert goes back to waiting when a call found the phone off after it
+# was released, or while it waits to be tried again; a quiet time is put off by each call, until
+# %(longest_quiet)s after the first.
 MERGE: Final = """
 INSERT INTO alerts_alert AS a (callee, caller, kind, recipient, state, calls, first_at, last_at, other_number,
                                watched, due_at, attempts, error, updated_at)
@@ -41,15 +43,18 @@ SELECT callee, caller, kind, recipient, state, calls, first_at, last_at, other_n
        first_at = least(a.first_at, excluded.first_at),
        last_at = greatest(a.last_at, excluded.last_at),
        other_number = CASE WHEN excluded.last_at >= a.last_at THEN excluded.other_number ELSE a.other_number END,
-       state = CASE WHEN a.state = 'due' AND excluded.watched AND excluded.last_at > a.due_at THEN 'held'
+       state = CASE WHEN a.state = 'due' AND excluded.watched
+                         AND (excluded.last_at > a.due_at OR a.due_at > %(now)s) THEN 'held'
                     ELSE a.state END,
        watched = CASE WHEN a.state = 'offered' THEN false
-                      WHEN a.state = 'due' THEN excluded.watched AND excluded.last_at > a.due_at
+                      WHEN a.state = 'due' THEN excluded.watched
+                           AND (excluded.last_at > a.due_at OR a.due_at > %(now)s)
                       WHEN excluded.last_at >= a.last_at THEN excluded.watched
                       ELSE a.watched END,
        due_at = CASE WHEN a.state = 'offered' THEN NULL
                      WHEN a.state = 'due' THEN
-                          CASE WHEN excluded.watched AND excluded.last_at > a.due_at THEN NULL ELSE a.due_at END
+                          CASE WHEN excluded.watched AND (excluded.last_at > a.due_at OR a.due_at > %(now)s)
+                               THEN NULL ELSE a.due_at END
                      WHEN excluded.last_at >= a.last_at THEN
                           CASE WHEN excluded.due_at IS NULL THEN NULL
                                ELSE least(excluded.due_at,
@@ -73,7 +78,7 @@ UPDATE alerts_alert
        due_at = CASE WHEN %(send)s AND kind <> 'power_on' THEN %(now)s::timestamptz END,
        watched = false, updated_at = %(now)s
  WHERE callee = ANY(%(callees)s) AND state = 'held' AND watched
-RETURNING kind, state
+RETURNING callee, kind, state
 """
 
 # Index alert_due in its order; profiles by primary key.
@@ -103,16 +108,15 @@ SUBMITTED: Final = """
 UPDATE alerts_alert AS a SET state = 'sent', updated_at = %(now)s
   FROM unnest(%(ids)s::bigint[], %(text_ids)s::bigint[]) AS given (id, text_id)
  WHERE a.id = given.id AND a.text_id = given.text_id AND a.state = 'sending'
-RETURNING a.kind, a.callee
+RETURNING a.kind
 """
 
 # Primary-key look-ups.
 DELIVERED: Final = """
 UPDATE alerts_alert AS a SET state = 'delivered', updated_at = %(now)s
-  FROM unnest(%(ids)s::bigint[], %(text_ids)s::bigint[]) AS given (id, text_id),
-       (SELECT id, state FROM alerts_alert WHERE id = ANY(%(ids)s)) AS old
- WHERE a.id = given.id AND old.id = a.id AND a.text_id = given.text_id AND a.state IN ('sending', 'sent')
-RETURNING a.kind, a.callee, old.state
+  FROM unnest(%(ids)s::bigint[], %(text_ids)s::bigint[]) AS given (id, text_id)
+ WHERE a.id = given.id AND a.text_id = given.text_id AND a.state IN ('sending', 'sent')
+RETURNING a.kind, a.callee
 """
 
 # Primary-key look-ups.
@@ -125,14 +129,15 @@ SELECT a.id, a.callee, a.caller, a.kind, a.recipient, a.calls, a.first_at, a.las
    FOR UPDATE OF a
 """
 
-# Unique index alert_open for the other open alert: it takes over the calls of the failed one.
+# Unique index alert_open for the open alert of the same key: it takes over the calls of the failed ones.
 HAND_OVER: Final = """
 UPDATE alerts_alert AS o
    SET calls = o.calls + f.calls, first_at = least(o.first_at, f.first_at), updated_at = %(now)s
-  FROM alerts_alert AS f
- WHERE f.id = ANY(%(ids)s) AND o.callee = f.callee AND o.caller = f.caller AND o.kind = f.kind
+  FROM (SELECT callee, caller, kind, sum(calls) AS calls, min(first_at) AS first_at, array_agg(id) AS ids
+          FROM alerts_alert WHERE id = ANY(%(ids)s) GROUP BY callee, caller, kind) AS f
+ WHERE o.callee = f.callee AND o.caller = f.caller AND o.kind = f.kind
    AND o.state IN ('due', 'held', 'offered')
-RETURNING f.id
+RETURNING f.ids
 """
 
 # Primary-key look-ups.
@@ -152,10 +157,11 @@ UPDATE alerts_alert AS a SET state = 'failed', error = given.error, updated_at =
  WHERE a.id = given.id
 """
 
-# Index alert_callee. The teaser went out: what it offers can be asked for until then.
+# Index alert_callee. The teaser's text has come to its end: what it offers can be asked for until then.
 OFFER_UNTIL: Final = """
 UPDATE alerts_alert SET expires_at = %(until)s, updated_at = %(now)s
- WHERE callee = ANY(%(callees)s) AND kind = 'detail' AND state = 'offered' AND expires_at IS NULL
+ WHERE callee = ANY(%(callees)s) AND kind = 'detail' AND state = 'offered'
+   AND (expires_at IS NULL OR expires_at < %(until)s)
 """
 
 # Index alert_callee.
@@ -182,11 +188,21 @@ SELECT DISTINCT a.callee
    AND (a.state = 'expired' OR a.state = 'offered')
 """
 
-# Index alert_expiring.
+# Index alert_expiring, and alert_callee for a teaser on its way, which may be for what an earlier one offered.
 EXPIRE_OFFERS: Final = """
 UPDATE alerts_alert SET state = 'expired', updated_at = %(now)s
- WHERE id IN (SELECT id FROM alerts_alert WHERE state = 'offered' AND expires_at <= %(now)s
-               ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+ WHERE id IN (SELECT a.id FROM alerts_alert AS a
+               WHERE a.state = 'offered' AND a.expires_at <= %(now)s
+                 AND NOT EXISTS (SELECT 1 FROM alerts_alert AS t
+                                  WHERE t.callee = a.callee AND t.kind = 'teaser'
+                                    AND t.state IN ('held', 'due', 'sending', 'sent'))
+               ORDER BY a.expires_at LIMIT %(limit)s FOR UPDATE OF a SKIP LOCKED)
+"""
+
+# Index alert_callee and the partial indexes of the open states; once in a while.
+STATES: Final = """
+SELECT kind, state, count(*) FROM alerts_alert
+ WHERE state IN ('held', 'offered', 'due', 'sending', 'sent') GROUP BY kind, state
 """
 
 
@@ -288,10 +304,10 @@ async def release(connection: Connection, news: Sequence[News], now: datetime) -
 
 async def watch_over(
     connection: Connection, callees: Sequence[str], *, send: bool, now: datetime
-) -> list[tuple[str, str]]:
-    """Nothing was heard of these phones until the limit; (kind, state) of each alert that changed."""
+) -> list[tuple[str, str, str]]:
+    """Nothing was heard of these phones until the limit; (callee, kind, state) of each alert that changed."""
     cursor = await connection.execute(WATCH_OVER, {"callees": list(callees), "send": send, "now": now})
-    return [(row[0], row[1]) for row in await cursor.fetchall()]
+    return [(row[0], row[1], row[2]) for row in await cursor.fetchall()]
 
 
 async def claim_due(connection: Connection, now: datetime, limit: int) -> list[Due]:
@@ -324,15 +340,15 @@ def _pairs(pairs: Pairs) -> dict[str, list[int]]:
 
 
 async def mark_sent(connection: Connection, pairs: Pairs, now: datetime) -> list[str]:
-    """The SMSC took these texts; the callees whose teaser went out."""
+    """The SMSC took these texts; the kinds of the alerts that this moved."""
     cursor = await connection.execute(SUBMITTED, {**_pairs(pairs), "now": now})
-    return [callee for kind, callee in await cursor.fetchall() if kind == Kind.TEASER]
+    return [row[0] for row in await cursor.fetchall()]
 
 
-async def mark_delivered(connection: Connection, pairs: Pairs, now: datetime) -> list[str]:
-    """These texts arrived; the callees whose teaser went out without our having known."""
+async def mark_delivered(connection: Connection, pairs: Pairs, now: datetime) -> list[tuple[str, str]]:
+    """These texts arrived; (kind, callee) of the alerts that this moved."""
     cursor = await connection.execute(DELIVERED, {**_pairs(pairs), "now": now})
-    return [callee for kind, callee, old in await cursor.fetchall() if kind == Kind.TEASER and old == "sending"]
+    return [(row[0], row[1]) for row in await cursor.fetchall()]
 
 
 async def failing(connection: Connection, pairs: Pairs) -> list[Failing]:
@@ -341,16 +357,41 @@ async def failing(connection: Connection, pairs: Pairs) -> list[Failing]:
     return [Failing(row[0], row[1], row[2], Kind(row[3]), *row[4:10]) for row in await cursor.fetchall()]
 
 
-async def hand_over(connection: Connection, ids: Sequence[int], now: datetime) -> set[int]:
-    """Add the calls of failed alerts to the open ones of the same key; the failed ones this served."""
+async def reopen(
+    connection: Connection, alerts: Sequence[Failing], retries: Sequence[Retry], now: datetime
+) -> set[int]:
+    """Bring failed alerts back to life; the ids of those that wait again.
+
+    The calls of the others are counted by the open alert of their key, if there is one, or by one that waits
+    again: of several with one key, the latest does.
+    """
+    latest = {(alert.callee, alert.caller, alert.kind): alert.id for alert in sorted(alerts, key=_last_at)}
+    while True:
+        try:
+            async with connection.transaction():
+                served = await _hand_over(connection, [alert.id for alert in alerts], now)
+                waiting = [item for item in retries if item.id in latest.values() and item.id not in served]
+                await _wait_again(connection, waiting, now)
+                again = {item.id for item in waiting}
+                await _hand_over(connection, [alert.id for alert in alerts if alert.id not in served | again], now)
+                return again
+        except UniqueViolation:
+            # A call has opened an alert of one of the keys since; now it can be seen.
+            continue
+
+
+def _last_at(alert: Failing) -> tuple[datetime, int]:
+    return alert.last_at, alert.id
+
+
+async def _hand_over(connection: Connection, ids: Sequence[int], now: datetime) -> set[int]:
     if not ids:
         return set()
     cursor = await connection.execute(HAND_OVER, {"ids": list(ids), "now": now})
-    return {row[0] for row in await cursor.fetchall()}
+    return {served for row in await cursor.fetchall() for served in row[0]}
 
 
-async def retry(connection: Connection, retries: Sequence[Retry], now: datetime) -> None:
-    """Put failed alerts back to waiting."""
+async def _wait_again(connection: Connection, retries: Sequence[Retry], now: datetime) -> None:
     if retries:
         await connection.execute(
             BACK_TO_WAITING,
@@ -374,7 +415,7 @@ async def give_up(connection: Connection, failures: Sequence[tuple[int, str]], n
 
 
 async def offer_until(connection: Connection, callees: Sequence[str], until: datetime, now: datetime) -> None:
-    """A teaser went out to these callees: D is answered until then."""
+    """The teasers for these callees have come to their ends: D is answered until then."""
     if callees:
         await connection.execute(OFFER_UNTIL, {"callees": list(callees), "until": until, "now": now})
 
@@ -400,3 +441,8 @@ async def expire_offers(connection: Connection, now: datetime, limit: int = 500)
     """End the offers whose time is over; how many."""
     cursor = await connection.execute(EXPIRE_OFFERS, {"now": now, "limit": limit})
     return cursor.rowcount
+
+
+async def states(connection: Connection) -> list[tuple[str, str, int]]:
+    """How many alerts are on their way: (kind, state, count)."""
+    return [(row[0], row[1], row[2]) for row in await (await connection.execute(STATES)).fetchall()]

@@ -38,8 +38,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 _ALERTS: Final[dict[Language, dict[Kind, str]]] = {
     Language.ZH_HANS: {
         Kind.POWER_ON: "您于{at}呼叫过的{callee}用户现已开机,请您与他联系。",
-        Kind.CALL_BACK: "{caller}号码于{at}前呼叫过您{calls}次,正在期待您的回电,请您与他联系。",
-        Kind.CALL_OTHER: "{caller}号码于{at}前呼叫过您{calls}次,请您拨{other}号码与他联系。",
+        Kind.CALL_BACK: "{named}于{at}前呼叫过您{calls}次,正在期待您的回电,请您与他联系。",
+        Kind.CALL_OTHER: "{named}于{at}前呼叫过您{calls}次,请您拨{other}号码与他联系。",
         Kind.MISSED: "{caller}于{at}呼叫过您{calls}次。",
         Kind.DETAIL: "{caller}于{at}呼叫过您{calls}次。",
         Kind.MESSAGE: "{caller}于{at}前给您留言{calls}条,请您拨打{enquiry}收听。",
@@ -84,9 +84,11 @@ class Wording:
     def alert(self, facts: Facts, language: Language | None) -> str:
         """The text of an alert; ``None`` is the service's language."""
         language = language or Language(self._service.language)
+        caller = self._number(facts.caller)
         return _ALERTS[language][facts.kind].format(
             at=self._moment(facts.last_at, language),
-            caller=self._number(facts.caller) or _WITHHELD[language],
+            caller=caller or _WITHHELD[language],
+            named=f"{caller}号码" if caller else _WITHHELD[language],
             callee=self._number(facts.callee),
             other=self._number(facts.other_number),
             calls=facts.calls,

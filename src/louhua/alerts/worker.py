@@ -13,10 +13,10 @@ import psycopg
 import structlog
 
 from louhua.alerts import rules, store
-from louhua.alerts.metrics import ALERTS, CALLS_RECORDED
+from louhua.alerts.metrics import ALERTS, ALERTS_OPEN, CALLS_RECORDED
 from louhua.alerts.outcomes import Outcomes
 from louhua.alerts.rules import LONGEST_QUIET
-from louhua.alerts.states import Kind
+from louhua.alerts.states import ON_THEIR_WAY, Kind, State
 from louhua.alerts.wording import Facts, Wording
 from louhua.bus.events import CallEnded, Event, PhoneReachable, Source, TextReceipt
 from louhua.config import Config
@@ -38,6 +38,7 @@ _PROBE_EVERY_S: Final = 0.5
 _PROBES_AT_ONCE: Final = 500
 _SWEEP_EVERY_S: Final = 2.0
 _PURGE_EVERY: Final = timedelta(hours=1)
+_COUNT_EVERY: Final = timedelta(seconds=15)
 
 
 class AlertWorker:
@@ -103,8 +104,8 @@ class AlertWorker:
             latest[event.number] = max(event.at, latest.get(event.number, event.at))
         news = [News(number, latest[number]) for number in sorted(latest)]
         async with self._pool.connection() as connection, connection.transaction():
-            await end_watches(connection, news)
-            await store.release(connection, news, datetime.now(UTC))
+            ended = await end_watches(connection, news)
+            await store.release(connection, ended, datetime.now(UTC))
         self._wake()
 
     async def receipts_came(self, events: list[TextReceipt]) -> None:
@@ -158,7 +159,7 @@ class AlertWorker:
 
     async def sweep(self) -> None:
         """End what has a limit (watches, offers, leases) until cancelled."""
-        purged_at = datetime.min.replace(tzinfo=UTC)
+        purged_at = counted_at = datetime.min.replace(tzinfo=UTC)
         while True:
             now = datetime.now(UTC)
             try:
@@ -169,7 +170,9 @@ class AlertWorker:
                         changes = await end_leases(connection, now)
                         told = await announce(connection, changes, self.outcomes.texts_changed)
                     await self._publish(told)
-                    WATCHES.set(await count(connection))
+                    if now - counted_at > _COUNT_EVERY:
+                        await _count_open(connection)
+                        counted_at = now
                     if now - purged_at > _PURGE_EVERY:
                         await receipts.purge_orphans(connection, now)
                         purged_at = now
@@ -183,8 +186,20 @@ class AlertWorker:
         async with connection.transaction():
             callees = await watches_over(connection, now)
             if callees:
-                for kind, state in await store.watch_over(connection, callees, send=send, now=now):
-                    ALERTS.labels(kind, "sent anyway" if state == "due" else "expired").inc()
+                over = await store.watch_over(connection, callees, send=send, now=now)
+                teased = [callee for callee, kind, state in over if kind == Kind.TEASER and state == State.EXPIRED]
+                await store.offer_until(connection, teased, now + self._config.alerts.enquiry_window, now)
+                for _, kind, state in over:
+                    ALERTS.labels(kind, "sent anyway" if state == State.DUE else "expired").inc()
+
+
+async def _count_open(connection: Connection) -> None:
+    """Bring the gauges up to date."""
+    WATCHES.set(await count(connection))
+    counts = {(kind, state): number for kind, state, number in await store.states(connection)}
+    for kind in Kind:
+        for state in ON_THEIR_WAY:
+            ALERTS_OPEN.labels(kind, state).set(counts.get((kind, state), 0))
 
 
 def _facts(alert: store.Due) -> Facts:

@@ -31,6 +31,7 @@ def test_every_role_reports_and_is_counted(live: Live) -> None:
         status, processes = await asyncio.to_thread(healthz, world)
         assert status == 200
         assert set(processes) == {"node", "call", "alert", "web"}
+        world.smsc.phone_off(CALLEE)
         report = await world.phone(CALLER).call(CALLEE, [After("beep"), HangUp()], reason=Reason.UNREACHABLE)
         assert report.status == 200
         figures = await asyncio.to_thread(world.platform.metrics)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.alerts.story import CALLEE, Story, Tell
 
+from louhua.alerts.states import TRANSITIONS
 from louhua.bus.events import CallEnded, Choice, Reason, ReceiptState
 from louhua.texts import store
 
@@ -28,6 +29,17 @@ steps = st.lists(
     ),
     max_size=25,
 )
+
+
+ALLOWED = {(old.value, new.value) for (old, _), new in TRANSITIONS.items()}
+
+RECORD_MOVES = """
+CREATE TABLE IF NOT EXISTS test_move (old text, new text);
+CREATE OR REPLACE FUNCTION test_record_move() RETURNS trigger LANGUAGE plpgsql AS
+$$BEGIN INSERT INTO test_move VALUES (OLD.state, NEW.state); RETURN NEW; END$$;
+CREATE OR REPLACE TRIGGER test_moves AFTER UPDATE ON alerts_alert
+   FOR EACH ROW EXECUTE FUNCTION test_record_move()
+"""
 
 
 class History:
@@ -85,6 +97,8 @@ class History:
             "SELECT alert_id FROM texts_text WHERE state = 'delivered' AND alert_id IS NOT NULL"
             " GROUP BY 1 HAVING count(*) > 1"
         ), "an alert was delivered twice"
+        moves = await s.rows("SELECT DISTINCT old, new FROM test_move WHERE old <> new")
+        assert set(moves) <= ALLOWED, "a move that the table does not have"
         await self.check_counts()
 
     async def check_counts(self) -> None:
@@ -102,7 +116,9 @@ class History:
 @given(steps)
 def test_no_history_loses_or_doubles_anything(tell: Tell, history: list[tuple[Any, ...]]) -> None:
     async def story(s: Story) -> None:
-        for table in ("alerts_alert", "alerts_call", "reachability_watch", "texts_text", "texts_part",
+        async with s.pool.connection() as connection:
+            await connection.execute(RECORD_MOVES)
+        for table in ("test_move", "alerts_alert", "alerts_call", "reachability_watch", "texts_text", "texts_part",
                       "texts_orphanreceipt", "texts_inbound", "voicemail_message"):  # fmt: skip
             await s.rows(f"WITH gone AS (DELETE FROM {table} RETURNING 1) SELECT count(*) FROM gone")
         played = History(s)

@@ -1,6 +1,6 @@
 """The life of an alert as a table. SQL makes the transitions, a batch at a time; this says which there are.
 
-``docs/alerts.md`` shows the same table; tests compare both, and check that the store makes no other move.
+``docs/alerts.md`` shows the same table; tests compare both, and record that the store makes no other move.
 """
 
 from enum import StrEnum

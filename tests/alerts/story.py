@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from louhua.alerts.enquiries import Enquiries
+from louhua.alerts.store import expire_offers
 from louhua.alerts.worker import AlertWorker
 from louhua.bus.events import (
     CallEnded,
@@ -94,9 +95,10 @@ class Story:
             return await self._prober.probe(connection, datetime.now(UTC), 500)
 
     async def sweep(self) -> None:
-        """End the watches whose limit is over."""
+        """End the watches and the offers whose limits are over."""
         async with self.pool.connection() as connection:
             await self.worker._end_watches(connection, datetime.now(UTC))
+            await expire_offers(connection, datetime.now(UTC))
 
     async def claim(self, limit: int = 500) -> list[store.Claimed]:
         """Word what is due and take it for sending."""

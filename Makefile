@@ -1,5 +1,6 @@
 # Everything stays in the checkout: .venv for Python, tests/peers/node_modules for the test peers, var for data.
-# Only `make test` may ask the system's package manager for something (see tools/test-peers.sh).
+# The system's package manager is asked only where something is missing: for Debian's python3-venv by `make setup`
+# (tools/make-venv.sh), for SIPp, Node.js and npm by `make test` (tools/test-peers.sh).
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test lint unit clean

@@ -81,7 +81,7 @@ UPDATE alerts_alert
 RETURNING callee, kind, state
 """
 
-# Index alert_due in its order; profiles by primary key.
+# Index alert_due in its order.
 CLAIM_DUE: Final = """
 SELECT a.id, a.kind, a.callee, a.caller, a.recipient, a.calls, a.last_at, a.other_number
   FROM alerts_alert AS a

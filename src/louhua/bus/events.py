@@ -30,7 +30,6 @@ class Treatment(StrEnum):
     RELEASE = "release"
     ANNOUNCE = "announce"
     MENU = "menu"
-    REFUSE = "refuse"
 
 
 class Choice(StrEnum):

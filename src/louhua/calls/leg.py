@@ -228,7 +228,7 @@ class Leg(UA):  # type: ignore[misc]
         body = req.getBody()
         if body is not None:
             if _kind(body) not in TYPES:
-                return self._reply(req, 415, "Unsupported Media Type", header("Accept", ", ".join(sorted(TYPES))))
+                return self._reply(req, 415, "Unsupported Media Type", _ACCEPT_KEYS)
             if key := key_of(_kind(body), str(body.content)):
                 self._listener.on_key(key)
         return self._reply(req, 200, "OK")

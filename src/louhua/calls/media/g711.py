@@ -52,11 +52,6 @@ SILENCE: Final = {PCMA: ALAW_SILENCE, PCMU: ULAW_SILENCE}
 """The octet of silence by payload type."""
 
 
-def to_law(payload_type: int, alaw: bytes) -> bytes:
-    """A-law octets in the law of ``payload_type``."""
-    return alaw if payload_type == PCMA else alaw.translate(ALAW_TO_ULAW)
-
-
 def to_alaw(payload_type: int, octets: bytes) -> bytes:
     """Octets in the law of ``payload_type`` as A-law."""
     return octets if payload_type == PCMA else octets.translate(ULAW_TO_ALAW)

@@ -29,7 +29,12 @@ def test_a_tone_is_as_long_and_as_high_as_it_should_be() -> None:
     samples = np.array(ALAW_SAMPLES)[np.frombuffer(tone(1), np.uint8)]
     assert len(samples) == 8000
     assert np.argmax(np.abs(np.fft.rfft(samples))) == 440
-    assert tone(0) == b""
+
+
+@pytest.mark.parametrize("seconds", [0, -3, 1e9, float("nan")])
+def test_a_tone_without_a_length_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="a tone lasts"):
+        tone(seconds)
 
 
 def test_raw_audio_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -74,3 +74,19 @@ def test_a_length_of_time_is_checked(config_path: Path) -> None:
     done = phone(config_path, "139", "call", "138", "--hang-up-after", "soon")
     assert done.exit_code == 1
     assert "write it like 30s" in done.output
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--speak", "-3", "a tone lasts up to"),
+        ("--speak", "no-such.wav", "No such file"),
+        ("--save", "/no-such-directory/heard.wav", "is not a directory"),
+    ],
+)
+def test_what_cannot_be_said_or_saved_is_refused_before_the_call(
+    config_path: Path, option: str, value: str, said: str
+) -> None:
+    done = phone(config_path, "139", "call", "138", option, value)
+    assert done.exit_code == 1
+    assert said in done.output

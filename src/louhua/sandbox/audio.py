@@ -13,6 +13,7 @@ RATE: Final = 8000
 SILENCE: Final = b"\xd5"
 
 _TONE_HZ: Final = 440
+_LONGEST_TONE_S: Final = 600
 _TONE_PEAK: Final = 8000
 _SAMPLES: Final = np.array(ALAW_SAMPLES, "<i2")
 _CODES: Final = np.argsort(_SAMPLES).astype(np.uint8)
@@ -30,14 +31,16 @@ def to_alaw(samples: np.ndarray[Any, np.dtype[np.int16]]) -> bytes:
 
 
 def tone(seconds: float) -> bytes:
-    """A tone of 440 Hz."""
+    """A tone of 440 Hz; raises ``ValueError`` when it would have no length."""
+    if not 0 < seconds < _LONGEST_TONE_S:
+        raise ValueError(f"a tone lasts up to {_LONGEST_TONE_S} seconds, not {seconds:g}")
     turns = np.arange(int(seconds * RATE)) * (_TONE_HZ / RATE)
     return to_alaw((_TONE_PEAK * np.sin(2 * np.pi * turns)).astype(np.int16))
 
 
 def save_wave(audio: bytes, path: Path) -> None:
     """Write A-law audio as a WAV file; raises ``OSError``."""
-    with wave.open(str(path), "wb") as file:
+    with path.open("wb") as out, wave.open(out, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)

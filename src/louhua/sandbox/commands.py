@@ -197,6 +197,8 @@ def call(
     """Call somebody, listen, press keys; shows what is heard as it is said. Ctrl-C hangs up."""
     from louhua.sandbox.listening import words
 
+    if save is not None and not save.parent.is_dir():
+        _fail(f"--save: {save.parent} is not a directory")
     script = words()
     request = Call(
         number=context.obj.number,
@@ -235,12 +237,17 @@ def _speech(speak: str) -> bytes:
     if not speak:
         return b""
     try:
-        return tone(float(speak))
-    except (ValueError, OverflowError):
-        try:
-            return read_audio(Path(speak))
-        except AudioError as error:
-            _fail(str(error))
+        return tone(float(speak)) if _is_number(speak) else read_audio(Path(speak))
+    except (AudioError, ValueError) as error:
+        _fail(f"--speak: {error}")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def outcome(call: CallOver) -> str:

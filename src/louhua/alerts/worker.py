@@ -29,7 +29,7 @@ from louhua.texts import receipts
 from louhua.texts.metrics import TEXTS
 from louhua.texts.outbox import TextDraft, TextKind
 from louhua.texts.sender import Publish, announce
-from louhua.texts.store import end_leases, enqueue
+from louhua.texts.store import enqueue
 from louhua.voicemail.store import keep_messages
 
 log = structlog.get_logger()
@@ -158,7 +158,7 @@ class AlertWorker:
             await asyncio.sleep(_PROBE_EVERY_S)
 
     async def sweep(self) -> None:
-        """End what has a limit (watches, offers, leases) until cancelled."""
+        """End what has a limit (watches, offers) until cancelled."""
         purged_at = counted_at = datetime.min.replace(tzinfo=UTC)
         while True:
             now = datetime.now(UTC)
@@ -166,10 +166,6 @@ class AlertWorker:
                 async with self._pool.connection() as connection:
                     await self._end_watches(connection, now)
                     await store.expire_offers(connection, now)
-                    async with connection.transaction():
-                        changes = await end_leases(connection, now)
-                        told = await announce(connection, changes, self.outcomes.texts_changed)
-                    await self._publish(told)
                     if now - counted_at > _COUNT_EVERY:
                         await _count_open(connection)
                         counted_at = now

@@ -2,11 +2,13 @@
 
 ``sending`` is stored before the submit. While this process lives it renews its leases; when it dies, others
 wait for their end and send those texts once more. Results are stored in batches; while PostgreSQL is away they
-are kept and tried again, and no new text is claimed.
+are kept and tried again, and no new text is claimed until they are stored.
 """
 
 import asyncio
 import contextlib
+import math
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -38,6 +40,9 @@ _RETRY_S: Final = 1.0
 LEASE: Final = timedelta(seconds=30)
 """What a dead process had in hand waits so long: time for its receipts to arrive and spare a second sending."""
 _RENEW_S: Final = 10.0
+_END_LEASES_S: Final = 2.0
+_GAP_S: Final = 15.0
+"""Renewals that lie further apart had an outage between them."""
 _UNSENT_AGAIN: Final = timedelta(seconds=1)
 _EMPTY: Final = (Segment(data_coding=0, esm_class=0, payload=b""),)
 
@@ -55,6 +60,27 @@ class _InHand(msgspec.Struct):
     results: list[tuple[int, SubmitResult]]
 
 
+class Patience:
+    """Whether a lease that is over must be a dead process's.
+
+    After an outage, of the database or of this process, every lease is over; for the length of one the living
+    have time to renew theirs before anybody ends them.
+    """
+
+    def __init__(self) -> None:
+        self._since = self._last = -math.inf
+
+    def renewed(self, now: float) -> None:
+        """The database took a renewal."""
+        if now - self._last > _GAP_S:
+            self._since = now
+        self._last = now
+
+    def over(self, now: float) -> bool:
+        """Whether renewals have succeeded for the length of a lease up to now."""
+        return now - self._last <= _GAP_S and now - self._since >= LEASE.total_seconds()
+
+
 class Sender:
     """Feeds one SMSC from the outbox."""
 
@@ -69,12 +95,15 @@ class Sender:
         self._in_hand: dict[int, _InHand] = {}
         self._done: list[tuple[int, _InHand]] = []
         self._results_came = asyncio.Event()
+        self._stored = asyncio.Event()
+        self._stored.set()
+        self._patience = Patience()
         self.wake = asyncio.Event()
         """Set when there may be something to send; otherwise the outbox is looked at four times a second."""
 
     async def run(self, client: SmppClient) -> None:
         """Work until cancelled."""
-        await run_together(self._send(client), self._store(), self._renew())
+        await run_together(self._send(client), self._store(), self._renew(), self._end_leases())
 
     def results_came(self, results: list[SubmitResult]) -> None:
         """Take results from the client (called in the event loop, must not block)."""
@@ -99,6 +128,7 @@ class Sender:
     async def _send(self, client: SmppClient) -> None:
         while True:
             room = min(await client.wait_room(), _BATCH)
+            await self._stored.wait()
             try:
                 await self._replenish(room)
                 claimed = await self._claim(room)
@@ -107,7 +137,7 @@ class Sender:
                 await asyncio.sleep(_RETRY_S)
                 continue
             if claimed:
-                client.submit_many([self._take(text) for text in claimed])
+                client.submit_many(self._take_all(claimed))
                 IN_HAND.labels(self._config.name).set(len(self._in_hand))
             else:
                 self.wake.clear()
@@ -119,11 +149,26 @@ class Sender:
         async with self._pool.connection() as connection:
             return await store.claim(connection, self._config.name, limit, datetime.now(UTC), LEASE)
 
-    def _take(self, text: store.Claimed) -> Submit:
-        """Remember a claimed text and make its short messages: those the SMSC does not have yet."""
+    def _take_all(self, claimed: Sequence[store.Claimed]) -> list[Submit]:
+        """What is to be submitted of claimed texts.
+
+        One that is in hand all the same (somebody ended its lease during an outage) has its results coming.
+        """
+        taken = [self._take(text) for text in claimed if text.id not in self._in_hand]
+        return [message for message in taken if message is not None]
+
+    def _take(self, text: store.Claimed) -> Submit | None:
+        """Remember a claimed text and make its short messages: those the SMSC does not have yet.
+
+        A text of which it has all is done: ``None``.
+        """
         segments = segment(text.body, text.reference) if text.body else _EMPTY
         seqs = tuple(n for n in range(len(segments)) if n not in text.parts_done)
-        self._in_hand[text.id] = _InHand(text.attempts, len(seqs), [])
+        in_hand = self._in_hand[text.id] = _InHand(text.attempts, len(seqs), [])
+        if not seqs:
+            self._done.append((text.id, in_hand))
+            self._results_came.set()
+            return None
         tlvs = [short(Tag.USER_MESSAGE_REFERENCE, text.reference)]
         if text.set_dpf:
             tlvs.append(octet(Tag.SET_DPF, 1))
@@ -144,7 +189,9 @@ class Sender:
             self._results_came.clear()
             try:
                 await self._store_done()
+                self._stored.set()
             except psycopg.OperationalError as error:
+                self._stored.clear()
                 log.warning("outbox.results_wait", smsc=self._config.name, error=str(error))
                 await asyncio.sleep(_RETRY_S)
                 self._results_came.set()
@@ -176,12 +223,29 @@ class Sender:
 
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(_RENEW_S)
             try:
                 async with self._pool.connection() as connection:
                     await store.renew(connection, list(self._in_hand), datetime.now(UTC) + LEASE)
+                self._patience.renewed(time.monotonic())
+                await asyncio.sleep(_RENEW_S)
             except psycopg.OperationalError as error:
                 log.warning("outbox.lease_waits", smsc=self._config.name, error=str(error))
+                await asyncio.sleep(_RETRY_S)
+
+    async def _end_leases(self) -> None:
+        """Queue, or fail, what dead processes had in hand."""
+        while True:
+            await asyncio.sleep(_END_LEASES_S)
+            if not self._patience.over(time.monotonic()):
+                continue
+            try:
+                async with self._pool.connection() as connection, connection.transaction():
+                    changes = await store.end_leases(connection, datetime.now(UTC))
+                    events = await announce(connection, changes, self._listener)
+            except psycopg.OperationalError as error:
+                log.warning("outbox.leases_stay", smsc=self._config.name, error=str(error))
+                continue
+            await self._publish(events)
 
 
 class Verdict(msgspec.Struct):

@@ -66,10 +66,11 @@ SELECT given.text_id, given.seq, %(smsc)s, given.message_id, given.smsc_id, t.re
     ON CONFLICT (text_id, seq) DO NOTHING
 """
 
-# Primary-key look-ups; a receipt may have been faster, then the text is final already.
+# Primary-key look-ups; a receipt may have been faster, then the text is final already. Queued: its lease was
+# ended while its results waited for the database.
 SUBMITTED: Final = """
 UPDATE texts_text AS t SET state = 'submitted', submitted_at = %(now)s, smsc = %(smsc)s, lease_until = NULL
- WHERE t.id = ANY(%(ids)s) AND t.state = 'sending'
+ WHERE t.id = ANY(%(ids)s) AND t.state IN ('queued', 'sending')
 RETURNING t.id, t.kind, t.alert_id, t.recipient
 """
 
@@ -88,7 +89,7 @@ FAILED: Final = """
 UPDATE texts_text AS t
    SET state = 'failed', error = given.error, final_at = %(now)s, lease_until = NULL
   FROM unnest(%(ids)s::bigint[], %(errors)s::text[]) AS given (id, error)
- WHERE t.id = given.id AND t.state = 'sending'
+ WHERE t.id = given.id AND t.state IN ('queued', 'sending')
 RETURNING t.id, t.kind, t.alert_id, t.recipient, t.error
 """
 

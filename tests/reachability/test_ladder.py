@@ -15,7 +15,11 @@ from louhua.reachability.ladder import PROBE_VALIDITY, Verdict, next_probe_after
         ("rejected", Verdict.GIVE_UP, None),
         ("expired", Verdict.WAIT, timedelta(minutes=1)),
         ("deleted", Verdict.WAIT, timedelta(minutes=1)),
+        ("outcome unknown", Verdict.TRY_LATER, timedelta(minutes=1)),
+        ("ESME_RTHROTTLED", Verdict.TRY_LATER, timedelta(minutes=1)),
+        ("ESME_RSYSERR", Verdict.TRY_LATER, timedelta(minutes=1)),
         ("ESME_RINVDSTADR", Verdict.GIVE_UP, None),
+        ("0x00000401", Verdict.GIVE_UP, None),
     ],
 )
 def test_table(outcome: str, verdict: Verdict, wait: timedelta | None) -> None:

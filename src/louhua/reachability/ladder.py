@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Final
 
 from louhua.texts.ladder import retry_after
+from louhua.texts.outbox import OUTCOME_UNKNOWN
+from louhua.texts.smpp.status import RETRY_LATER
 
 TYPE_0: Final = 0x40
 PROBE_VALIDITY: Final = timedelta(hours=24)
@@ -31,8 +33,11 @@ VERDICTS: Final = {
     "rejected": Verdict.GIVE_UP,
     "expired": Verdict.WAIT,
     "deleted": Verdict.WAIT,
+    OUTCOME_UNKNOWN: Verdict.TRY_LATER,
+    **dict.fromkeys((status.name for status in RETRY_LATER), Verdict.TRY_LATER),
 }
-"""By final state of the receipt. Anything else that ends a probe is a refused submit: give up."""
+"""By final state of the receipt, or by what ended the submit without one: nobody knows, or the SMSC had no room
+for as long as the outbox tries. Anything else is a refusal for good: give up."""
 
 
 def verdict_of(outcome: str) -> Verdict:

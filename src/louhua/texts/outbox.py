@@ -36,6 +36,9 @@ class TextState(StrEnum):
 PRIORITY: Final = {TextKind.PROBE: 0, TextKind.REPLY: 1, TextKind.ALERT: 2}
 """The lower, the sooner: a probe decides over many texts, and who asked is waiting."""
 
+OUTCOME_UNKNOWN: Final = "outcome unknown"
+"""The error of a text that was sent twice without anybody knowing what came of it."""
+
 VALIDITY: Final = timedelta(hours=72)
 """How long an SMSC keeps trying to deliver an ordinary text."""
 

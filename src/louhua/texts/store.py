@@ -13,7 +13,7 @@ import msgspec
 
 from louhua.db.pool import Connection
 from louhua.texts.encoding import segment
-from louhua.texts.outbox import PRIORITY, TextChange, TextDraft, TextKind, TextState
+from louhua.texts.outbox import OUTCOME_UNKNOWN, PRIORITY, TextChange, TextDraft, TextKind, TextState
 
 # Appends only; ids come back in the order of the arrays. The reference is the id's low 16 bits.
 ENQUEUE: Final = """
@@ -98,7 +98,7 @@ LEASES_OVER: Final = """
 UPDATE texts_text AS t
    SET state = CASE WHEN t.resent THEN 'failed' ELSE 'queued' END,
        resent = true, due_at = %(now)s, lease_until = NULL,
-       error = 'outcome unknown',
+       error = %(error)s,
        final_at = CASE WHEN t.resent THEN %(now)s END
   FROM (SELECT id FROM texts_text WHERE state = 'sending' AND lease_until < %(now)s
          ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS over
@@ -256,9 +256,9 @@ async def mark_failed(
 
 async def end_leases(connection: Connection, now: datetime, limit: int = 500) -> list[TextChange]:
     """Texts whose process died: back into the queue once, failed the second time (these are returned)."""
-    cursor = await connection.execute(LEASES_OVER, {"now": now, "limit": limit})
+    cursor = await connection.execute(LEASES_OVER, {"now": now, "limit": limit, "error": OUTCOME_UNKNOWN})
     return [
-        _change(row, TextState.FAILED, "outcome unknown", now)
+        _change(row, TextState.FAILED, OUTCOME_UNKNOWN, now)
         for row in await cursor.fetchall()
         if row[4] == TextState.FAILED
     ]

@@ -4,8 +4,10 @@ Only phones with a watch are probed, that is phones that somebody called. A prob
 in the transaction that claims its watch.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from louhua.config import Config, Smsc
 from louhua.db.pool import Connection
@@ -21,7 +23,9 @@ from louhua.reachability.ladder import (
 from louhua.reachability.metrics import PROBES
 from louhua.reachability.store import News
 from louhua.texts.outbox import TextChange, TextDraft, TextKind, TextState
-from louhua.texts.store import enqueue
+from louhua.texts.store import enqueue, waiting
+
+_AT_ONCE: Final = 500
 
 
 class Prober:
@@ -37,12 +41,19 @@ class Prober:
         return None if self._smsc is None else now + self._hold_off
 
     async def probe(self, connection: Connection, now: datetime, limit: int) -> int:
-        """Queue probes for the watches that are due; how many."""
+        """Queue probes for the watches that are due; how many.
+
+        No more are queued than the SMSC takes in about a second: what waits in the outbox is in the way.
+        """
         if self._smsc is None:
+            return 0
+        most = min(limit, _a_second_of(self._smsc))
+        most -= await waiting(connection, self._smsc.name, TextKind.PROBE, now, most)
+        if most <= 0:
             return 0
         notified = self._smsc.reachability == "set_dpf"
         async with connection.transaction():
-            callees = await store.claim_probes(connection, now, now + PROBE_VALIDITY, limit)
+            callees = await store.claim_probes(connection, now, now + PROBE_VALIDITY, most)
             drafts = [
                 TextDraft(
                     kind=TextKind.PROBE,
@@ -100,6 +111,11 @@ class Prober:
         if notified and verdict_of(_outcome(change)) is Verdict.WAIT:
             wait = PROBE_VALIDITY - timedelta(minutes=1)
         return change.at + wait
+
+
+def _a_second_of(smsc: Smsc) -> int:
+    """How many probes are worth queuing at a time."""
+    return min(_AT_ONCE, math.ceil(smsc.rate * smsc.connections)) if smsc.rate else _AT_ONCE
 
 
 def _outcome(change: TextChange) -> str:

@@ -41,7 +41,7 @@ class Text(models.Model):
 
         constraints: ClassVar = [models.CheckConstraint(condition=Q(state__in=STATES), name="text_state")]
         indexes: ClassVar = [
-            models.Index(fields=["priority", "due_at"], name="text_queued", condition=Q(state="queued")),
+            models.Index(fields=["smsc", "priority", "due_at"], name="text_queued", condition=Q(state="queued")),
             models.Index(fields=["lease_until"], name="text_sending", condition=Q(state="sending")),
             models.Index(fields=["submitted_at"], name="text_submitted", condition=Q(state="submitted")),
             models.Index(

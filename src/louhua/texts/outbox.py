@@ -33,8 +33,8 @@ class TextState(StrEnum):
     FAILED = "failed"
 
 
-PRIORITY: Final = {TextKind.PROBE: 0, TextKind.REPLY: 1, TextKind.ALERT: 2}
-"""The lower, the sooner: a probe decides over many texts, and who asked is waiting."""
+PRIORITY: Final = {TextKind.REPLY: 1, TextKind.ALERT: 2, TextKind.PROBE: 3}
+"""The lower, the sooner: who asked is waiting. Probes, the most of all, have a share of their own besides."""
 
 OUTCOME_UNKNOWN: Final = "outcome unknown"
 """The error of a text that was sent twice without anybody knowing what came of it."""

@@ -35,6 +35,8 @@ from louhua.together import run_together
 log = structlog.get_logger()
 
 _BATCH: Final = 500
+_PROBES_SHARE: Final = 4
+"""Every fourth text may be a probe however many others wait; the rest of the room is theirs if nobody else's."""
 _POLL_S: Final = 0.25
 _RETRY_S: Final = 1.0
 LEASE: Final = timedelta(seconds=30)
@@ -98,6 +100,7 @@ class Sender:
         self._stored = asyncio.Event()
         self._stored.set()
         self._patience = Patience()
+        self._probes = 0.0
         self.wake = asyncio.Event()
         """Set when there may be something to send; otherwise the outbox is looked at four times a second."""
 
@@ -130,8 +133,7 @@ class Sender:
             room = min(await client.wait_room(), _BATCH)
             await self._stored.wait()
             try:
-                await self._replenish(room)
-                claimed = await self._claim(room)
+                claimed = await self._claim_most(room)
             except psycopg.OperationalError as error:
                 log.warning("outbox.waits", smsc=self._config.name, error=str(error))
                 await asyncio.sleep(_RETRY_S)
@@ -145,9 +147,26 @@ class Sender:
                     async with asyncio.timeout(_POLL_S):
                         await self.wake.wait()
 
-    async def _claim(self, limit: int) -> list[store.Claimed]:
+    async def _claim_most(self, room: int) -> list[store.Claimed]:
+        """Fill the room: a share of it with probes, then with texts; alerts are worded for what is left."""
+        self._probes += room / _PROBES_SHARE
+        probes = int(self._probes)
+        self._probes -= probes
+        claimed = await self._claim(room, probes)
+        left = room - len(claimed)
+        if left == 0:
+            return claimed
+        try:
+            await self._replenish(left)
+            return claimed + await self._claim(left, None)
+        except psycopg.OperationalError as error:
+            log.warning("outbox.waits", smsc=self._config.name, error=str(error))
+            return claimed
+
+    async def _claim(self, limit: int, probes: int | None) -> list[store.Claimed]:
         async with self._pool.connection() as connection:
-            return await store.claim(connection, self._config.name, limit, datetime.now(UTC), LEASE)
+            now = datetime.now(UTC)
+            return await store.claim(connection, self._config.name, limit, now, LEASE, probes=probes)
 
     def _take_all(self, claimed: Sequence[store.Claimed]) -> list[Submit]:
         """What is to be submitted of claimed texts.

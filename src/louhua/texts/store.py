@@ -37,18 +37,33 @@ WITH given AS (
 SELECT id FROM given ORDER BY n
 """
 
-# Index text_queued in its order; SKIP LOCKED lets several workers claim side by side.
+# Index text_queued, one range of it for each place in the queue: rows for other SMSCs and those due later are
+# not read. The places are looked at in their order, and no further than the limit; SKIP LOCKED lets several
+# workers claim side by side.
 CLAIM: Final = """
 UPDATE texts_text AS t
    SET state = 'sending', attempts = t.attempts + 1, lease_until = %(lease_until)s
-  FROM (SELECT id FROM texts_text
-         WHERE state = 'queued' AND due_at <= %(now)s AND smsc IN ('', %(smsc)s)
-         ORDER BY priority, due_at LIMIT %(limit)s
-           FOR UPDATE SKIP LOCKED) AS due
+  FROM (SELECT q.id
+          FROM unnest(%(smscs)s::text[], %(priorities)s::int[], %(limits)s::int[])
+            AS place (smsc, priority, most)
+         CROSS JOIN LATERAL (SELECT r.id FROM texts_text AS r
+                 WHERE r.state = 'queued' AND r.smsc = place.smsc AND r.priority = place.priority
+                   AND r.due_at <= %(now)s
+                 ORDER BY r.due_at LIMIT place.most
+                   FOR UPDATE SKIP LOCKED) AS q
+         LIMIT %(limit)s) AS due
  WHERE t.id = due.id
 RETURNING t.id, t.kind, t.sender, t.recipient, t.body, t.reference, t.protocol_id, t.set_dpf, t.validity_s,
           t.attempts,
           CASE WHEN t.attempts > 1 THEN ARRAY(SELECT p.seq FROM texts_part AS p WHERE p.text_id = t.id) END
+"""
+
+# Index text_queued, no further than the limit.
+WAITING: Final = """
+SELECT count(*)
+  FROM (SELECT FROM texts_text
+         WHERE state = 'queued' AND smsc = %(smsc)s AND priority = %(priority)s AND due_at <= %(now)s
+         LIMIT %(limit)s) AS waiting
 """
 
 # Primary-key look-ups.
@@ -159,10 +174,39 @@ async def enqueue(connection: Connection, drafts: Sequence[TextDraft], now: date
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def claim(connection: Connection, smsc: str, limit: int, now: datetime, lease: timedelta) -> list[Claimed]:
-    """Take at most ``limit`` due texts for this SMSC; the state ``sending`` is stored when this returns."""
-    parameters = {"smsc": smsc, "limit": limit, "now": now, "lease_until": now + lease}
-    cursor = await connection.execute(CLAIM, parameters)
+async def waiting(connection: Connection, smsc: str, kind: TextKind, now: datetime, limit: int) -> int:
+    """How many texts of a kind for this SMSC are due and not claimed; ``limit`` if there are more."""
+    parameters = {"smsc": smsc, "priority": PRIORITY[kind], "now": now, "limit": limit}
+    row = await (await connection.execute(WAITING, parameters)).fetchone()
+    return int(row[0]) if row else 0
+
+
+async def claim(
+    connection: Connection, smsc: str, limit: int, now: datetime, lease: timedelta, *, probes: int | None = None
+) -> list[Claimed]:
+    """Take at most ``limit`` due texts for this SMSC; the state ``sending`` is stored when this returns.
+
+    Probes come last; or at most ``probes`` of them come first.
+    """
+    places = [
+        (name, PRIORITY[kind], limit)
+        for kind in sorted(PRIORITY, key=PRIORITY.__getitem__)
+        for name in ("", smsc)
+        if probes is None or kind is not TextKind.PROBE
+    ]
+    if probes is not None:
+        places.insert(0, (smsc, PRIORITY[TextKind.PROBE], probes))
+    cursor = await connection.execute(
+        CLAIM,
+        {
+            "smscs": [name for name, _, _ in places],
+            "priorities": [priority for _, priority, _ in places],
+            "limits": [most for _, _, most in places],
+            "limit": limit,
+            "now": now,
+            "lease_until": now + lease,
+        },
+    )
     return [
         Claimed(
             id=row[0],

@@ -108,7 +108,9 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(
-                        condition=models.Q(("state", "queued")), fields=["priority", "due_at"], name="text_queued"
+                        condition=models.Q(("state", "queued")),
+                        fields=["smsc", "priority", "due_at"],
+                        name="text_queued",
                     ),
                     models.Index(
                         condition=models.Q(("state", "sending")), fields=["lease_until"], name="text_sending"

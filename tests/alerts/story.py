@@ -118,7 +118,7 @@ class Story:
             await receipts.take_turns(connection, ["s"])
             await store.add_parts(connection, "s", parts)
             changes = await store.mark_submitted(connection, "s", [text.id for text in texts], now)
-            changes += await receipts.adopt_orphans(connection, "s", ids, now)
+            changes += await receipts.adopt_orphans(connection, "s", [text.id for text in texts], now)
             self.published += await announce(connection, changes, self.worker.outcomes.texts_changed)
         return ids
 

@@ -458,7 +458,7 @@ def test_a_receipt_and_its_response_stored_in_the_same_moment_find_each_other(te
             await receipts.take_turns(connection, ["s"])
             await store.add_parts(connection, "s", [store.Accepted(text.id, 0, "m1", "m1")])
             changes = await store.mark_submitted(connection, "s", [text.id], now)
-            changes += await receipts.adopt_orphans(connection, "s", ["m1"], now)
+            changes += await receipts.adopt_orphans(connection, "s", [text.id], now)
             await announce(connection, changes, s.worker.outcomes.texts_changed)
             storing = asyncio.create_task(s.receipt("m1"))
             await asyncio.sleep(0.2)

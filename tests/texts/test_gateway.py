@@ -182,6 +182,16 @@ def test_a_receipt_as_an_event() -> None:
     assert event.id == told(ReceiptArrived(HANDLE, receipt), NOW + timedelta(hours=1), receipt_ids="hex").id  # type: ignore[union-attr]
 
 
+def test_receipts_of_an_smsc_without_ids_are_told_apart_by_reference() -> None:
+    first, second = (
+        told(ReceiptArrived(HANDLE, Receipt("", PHONE, ReceiptState.DELIVERED, reference=reference)))
+        for reference in (7, 8)
+    )
+    assert first is not None
+    assert second is not None
+    assert first.id != second.id
+
+
 def test_the_same_text_within_the_minute_is_the_same_event() -> None:
     first, again, later = (
         told(text()),

@@ -138,7 +138,7 @@ def event_of(item: Inbound, config: Smsc, now: datetime) -> Event | None:
         case ReceiptArrived(receipt=receipt):
             message_id = canonical_id(receipt.message_id, config.receipt_ids, receipt=True)
             return TextReceipt(
-                id=f"{config.name}:{message_id}:{receipt.number}:{receipt.state}",
+                id=f"{config.name}:{message_id}:{receipt.number}:{receipt.state}:{receipt.reference}",
                 smsc=config.name,
                 message_id=message_id,
                 number=receipt.number,

@@ -75,7 +75,7 @@ class Part(models.Model):
             models.UniqueConstraint(fields=["text_id", "seq"], name="part_once"),
             models.CheckConstraint(condition=Q(state__in=PART_STATES), name="part_state"),
         ]
-        indexes: ClassVar = [models.Index(fields=["smsc", "message_id"], name="part_message")]
+        indexes: ClassVar = [models.Index(fields=["smsc", "message_id", "recipient"], name="part_message")]
 
     def __str__(self) -> str:
         return f"{self.text_id}.{self.seq}"
@@ -88,6 +88,7 @@ class OrphanReceipt(models.Model):
     smsc = models.CharField(max_length=40)
     message_id = models.CharField(max_length=70)
     recipient = models.CharField(max_length=20)
+    reference = models.IntegerField(null=True)
     state = models.CharField(max_length=15)
     error = models.CharField(max_length=60, blank=True)
     at = models.DateTimeField()
@@ -96,7 +97,7 @@ class OrphanReceipt(models.Model):
         """Asked by id, purged by time."""
 
         indexes: ClassVar = [
-            models.Index(fields=["smsc", "message_id"], name="orphan_message"),
+            models.Index(fields=["smsc", "message_id", "recipient"], name="orphan_message"),
             models.Index(fields=["at"], name="orphan_at"),
         ]
 

@@ -1,8 +1,10 @@
 """Receipts find their texts, whichever comes first: the receipt or the submit response.
 
-A receipt is matched by the SMSC's message id and the phone's number; failing that, for a text of one part, by
-the reference we gave it (user_message_reference), which also finds texts whose response never came. What
-matches nothing waits as an orphan for a response still to be stored.
+A receipt is matched by the reference we gave its text (user_message_reference) where it carries one that leads
+to an open text of the phone, and by the SMSC's message id and the phone's number. Of several texts with one id
+(some SMSCs give all the same, or none) it is the one with the receipt's reference, else the oldest one still
+waiting. The reference alone also finds texts of one part whose response never came. What matches nothing waits as
+an orphan for a response still to be stored.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,6 +28,9 @@ FINAL_STATES: Final = frozenset(
 )
 """The other states say that the SMSC is still trying, or nothing at all."""
 
+_NO_IDS: Final = frozenset({"", "0"})
+"""What SMSCs write that give no ids: it leads nowhere when the receipt has a reference that leads elsewhere."""
+
 _ORPHANS_KEPT: Final = timedelta(days=7)
 
 # A receipt and its response may be stored in the same moment by two transactions, neither of which sees what
@@ -36,20 +41,22 @@ SELECT pg_advisory_xact_lock(key)
          ORDER BY key) AS keys
 """
 
-# Index part_message.
+# Index part_message, then primary keys. The best comes first for each receipt.
 BY_ID: Final = """
-SELECT given.n, p.text_id, p.seq
-  FROM unnest(%(smscs)s::text[], %(ids)s::text[], %(numbers)s::text[]) WITH ORDINALITY
-    AS given (smsc, message_id, number, n)
+SELECT given.n, p.text_id, p.seq, coalesce(t.reference = given.reference, false) AS ours
+  FROM unnest(%(smscs)s::text[], %(ids)s::text[], %(numbers)s::text[], %(references)s::int[]) WITH ORDINALITY
+    AS given (smsc, message_id, number, reference, n)
   JOIN texts_part AS p
     ON p.smsc = given.smsc AND p.message_id = given.message_id AND p.recipient = given.number
+  JOIN texts_text AS t ON t.id = p.text_id
+ ORDER BY given.n, ours DESC, p.state = 'submitted' DESC, p.text_id, p.seq
 """
 
 # Index text_open_recipient: the few open texts of a phone.
 BY_REFERENCE: Final = """
-SELECT given.n, t.id
+SELECT given.n, t.id, t.parts
   FROM unnest(%(numbers)s::text[], %(references)s::int[]) WITH ORDINALITY AS given (number, reference, n)
-  JOIN texts_text AS t ON t.recipient = given.number AND t.reference = given.reference AND t.parts = 1
+  JOIN texts_text AS t ON t.recipient = given.number AND t.reference = given.reference
    AND t.state IN ('queued', 'sending', 'submitted') AND t.attempts > 0
 """
 
@@ -86,17 +93,18 @@ RETURNING t.id, t.kind, t.alert_id, t.recipient, t.state, t.error
 
 # Appends only.
 KEEP_ORPHANS: Final = """
-INSERT INTO texts_orphanreceipt (smsc, message_id, recipient, state, error, at)
-SELECT * FROM unnest(%(smscs)s::text[], %(ids)s::text[], %(numbers)s::text[], %(states)s::text[],
-                     %(errors)s::text[], %(at)s::timestamptz[])
+INSERT INTO texts_orphanreceipt (smsc, message_id, recipient, reference, state, error, at)
+SELECT * FROM unnest(%(smscs)s::text[], %(ids)s::text[], %(numbers)s::text[], %(references)s::int[],
+                     %(states)s::text[], %(errors)s::text[], %(at)s::timestamptz[])
 """
 
-# Index orphan_message.
+# Unique index part_once, then index orphan_message.
 TAKE_ORPHANS: Final = """
 DELETE FROM texts_orphanreceipt AS o
- USING unnest(%(ids)s::text[]) AS given (message_id)
- WHERE o.smsc = %(smsc)s AND o.message_id = given.message_id
-RETURNING o.message_id, o.recipient, o.state, o.error, o.at
+ USING texts_part AS p
+ WHERE p.text_id = ANY(%(texts)s) AND o.smsc = %(smsc)s AND o.message_id = p.message_id
+   AND o.recipient = p.recipient
+RETURNING o.message_id, o.recipient, o.reference, o.state, o.error, o.at
 """
 
 # Index orphan_at.
@@ -107,6 +115,14 @@ class _Finish(msgspec.Struct, frozen=True):
     text_id: int
     seq: int
     receipt: TextReceipt
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """The best text an id leads to, its parts with that id; ``ours``: the receipt has its reference too."""
+
+    text_id: int
+    ours: bool
+    parts: list[_Finish]
 
 
 async def take_turns(connection: Connection, smscs: Collection[str]) -> None:
@@ -124,34 +140,33 @@ async def apply_receipts(
 
     A receipt may come twice, or before its response: the result is the same.
     """
-    final = list({(r.smsc, r.message_id, r.number): r for r in receipts if r.state in FINAL_STATES}.values())
+    said = {(r.smsc, r.message_id, r.number, r.reference): r for r in receipts if r.state in FINAL_STATES}
+    final = list(said.values())
     if not final:
         return []
     await take_turns(connection, {receipt.smsc for receipt in final})
-    matched = await _by_id(connection, final)
-    missing = [n for n in range(len(final)) if n not in matched]
-    matched.update(await _by_reference(connection, final, missing))
-    orphans = [final[n] for n in range(len(final)) if n not in matched]
-    await _keep_orphans(connection, orphans)
+    matched = await _match(connection, final)
+    await _keep_orphans(connection, [final[n] for n in range(len(final)) if n not in matched])
     return await _finish(connection, [item for items in matched.values() for item in items], now)
 
 
 async def adopt_orphans(
-    connection: Connection, smsc: str, message_ids: Sequence[str], now: datetime
+    connection: Connection, smsc: str, text_ids: Sequence[int], now: datetime
 ) -> list[TextChange]:
-    """Apply the receipts that had come before these responses were stored; after ``take_turns``."""
-    if not message_ids:
+    """Apply the receipts that had come before the responses of these texts were stored; after ``take_turns``."""
+    if not text_ids:
         return []
-    cursor = await connection.execute(TAKE_ORPHANS, {"smsc": smsc, "ids": list(message_ids)})
+    cursor = await connection.execute(TAKE_ORPHANS, {"smsc": smsc, "texts": list(text_ids)})
     waiting = [
         TextReceipt(
             id="",
             smsc=smsc,
             message_id=row[0],
             number=row[1],
-            state=ReceiptState(row[2]),
-            error=row[3],
-            at=row[4],
+            reference=row[2],
+            state=ReceiptState(row[3]),
+            error=row[4],
+            at=row[5],
         )
         for row in await cursor.fetchall()
     ]
@@ -163,25 +178,43 @@ async def purge_orphans(connection: Connection, now: datetime) -> None:
     await connection.execute(PURGE_ORPHANS, {"before": now - _ORPHANS_KEPT})
 
 
-async def _by_id(connection: Connection, receipts: Sequence[TextReceipt]) -> dict[int, list[_Finish]]:
+async def _match(connection: Connection, receipts: Sequence[TextReceipt]) -> dict[int, list[_Finish]]:
+    """The parts each receipt finishes; a receipt that finds none is not among the keys."""
+    by_id = await _by_id(connection, receipts)
+    asked = [
+        n
+        for n, receipt in enumerate(receipts)
+        if receipt.reference is not None and not (n in by_id and by_id[n].ours)
+    ]
+    by_reference = await _by_reference(connection, receipts, asked)
+    vague = {n for n in asked if receipts[n].message_id in _NO_IDS}
+    matched = {n: found.parts for n, found in by_id.items() if n not in vague}
+    matched.update(by_reference)
+    return {n: parts for n, parts in matched.items() if parts}
+
+
+async def _by_id(connection: Connection, receipts: Sequence[TextReceipt]) -> dict[int, _Found]:
     cursor = await connection.execute(
         BY_ID,
         {
             "smscs": [receipt.smsc for receipt in receipts],
             "ids": [receipt.message_id for receipt in receipts],
             "numbers": [receipt.number for receipt in receipts],
+            "references": [receipt.reference for receipt in receipts],
         },
     )
-    matched: dict[int, list[_Finish]] = {}
-    for n, text_id, seq in await cursor.fetchall():
-        matched.setdefault(n - 1, []).append(_Finish(text_id, seq, receipts[n - 1]))
+    matched: dict[int, _Found] = {}
+    for n, text_id, seq, ours in await cursor.fetchall():
+        found = matched.setdefault(n - 1, _Found(text_id, ours, []))
+        if found.text_id == text_id:
+            found.parts.append(_Finish(text_id, seq, receipts[n - 1]))
     return matched
 
 
 async def _by_reference(
-    connection: Connection, receipts: Sequence[TextReceipt], missing: Sequence[int]
+    connection: Connection, receipts: Sequence[TextReceipt], asked: Sequence[int]
 ) -> dict[int, list[_Finish]]:
-    asked = [n for n in missing if receipts[n].reference is not None]
+    """Open texts by our reference; no part where the text has several: which one its response must tell."""
     if not asked:
         return {}
     cursor = await connection.execute(
@@ -191,17 +224,18 @@ async def _by_reference(
             "references": [receipts[n].reference for n in asked],
         },
     )
-    found = {asked[n - 1]: text_id for n, text_id in await cursor.fetchall()}
+    found = {asked[n - 1]: (text_id, parts) for n, text_id, parts in await cursor.fetchall()}
+    alone = {n: text_id for n, (text_id, parts) in found.items() if parts == 1}
     await connection.execute(
         ADD_PART,
         {
-            "texts": list(found.values()),
-            "smscs": [receipts[n].smsc for n in found],
-            "ids": [receipts[n].message_id for n in found],
-            "numbers": [receipts[n].number for n in found],
+            "texts": list(alone.values()),
+            "smscs": [receipts[n].smsc for n in alone],
+            "ids": [receipts[n].message_id for n in alone],
+            "numbers": [receipts[n].number for n in alone],
         },
     )
-    return {n: [_Finish(text_id, 0, receipts[n])] for n, text_id in found.items()}
+    return {n: [_Finish(alone[n], 0, receipts[n])] if n in alone else [] for n in found}
 
 
 async def _keep_orphans(connection: Connection, orphans: Sequence[TextReceipt]) -> None:
@@ -212,6 +246,7 @@ async def _keep_orphans(connection: Connection, orphans: Sequence[TextReceipt]) 
                 "smscs": [orphan.smsc for orphan in orphans],
                 "ids": [orphan.message_id for orphan in orphans],
                 "numbers": [orphan.number for orphan in orphans],
+                "references": [orphan.reference for orphan in orphans],
                 "states": [orphan.state for orphan in orphans],
                 "errors": [orphan.error for orphan in orphans],
                 "at": [orphan.at for orphan in orphans],

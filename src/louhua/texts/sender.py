@@ -236,8 +236,8 @@ class Sender:
             changes = await store.mark_submitted(connection, self._config.name, verdict.submitted, now)
             changes += await store.mark_failed(connection, verdict.failed, now)
             await store.postpone(connection, verdict.postponed)
-            ids = [part.message_id for part in verdict.accepted]
-            changes += await receipts.adopt_orphans(connection, self._config.name, ids, now)
+            answered = list({part.text_id for part in verdict.accepted})
+            changes += await receipts.adopt_orphans(connection, self._config.name, answered, now)
             return await announce(connection, changes, self._listener)
 
     async def _renew(self) -> None:

@@ -35,13 +35,14 @@ class Migration(migrations.Migration):
                 ("smsc", models.CharField(max_length=40)),
                 ("message_id", models.CharField(max_length=70)),
                 ("recipient", models.CharField(max_length=20)),
+                ("reference", models.IntegerField(null=True)),
                 ("state", models.CharField(max_length=15)),
                 ("error", models.CharField(blank=True, max_length=60)),
                 ("at", models.DateTimeField()),
             ],
             options={
                 "indexes": [
-                    models.Index(fields=["smsc", "message_id"], name="orphan_message"),
+                    models.Index(fields=["smsc", "message_id", "recipient"], name="orphan_message"),
                     models.Index(fields=["at"], name="orphan_at"),
                 ],
             },
@@ -60,7 +61,7 @@ class Migration(migrations.Migration):
                 ("error", models.CharField(blank=True, max_length=60)),
             ],
             options={
-                "indexes": [models.Index(fields=["smsc", "message_id"], name="part_message")],
+                "indexes": [models.Index(fields=["smsc", "message_id", "recipient"], name="part_message")],
                 "constraints": [
                     models.UniqueConstraint(fields=("text_id", "seq"), name="part_once"),
                     models.CheckConstraint(

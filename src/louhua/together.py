@@ -22,6 +22,11 @@ async def run_together(*loops: Coroutine[Any, Any, None]) -> None:
         await end(tasks)
 
 
+async def follow(task: asyncio.Task[None]) -> None:
+    """Wait for a task that shall outlive its followers, and raise what it raises."""
+    await asyncio.shield(task)
+
+
 async def end(tasks: set[asyncio.Task[None]]) -> None:
     """Cancel tasks until every one of them has ended."""
     pending = {task for task in tasks if not task.done()}

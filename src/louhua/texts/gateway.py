@@ -1,7 +1,8 @@
 """One SMSC: what it sends becomes events on the bus and is answered only when they are stored.
 
-Receipts, texts from phones and notifications are published in batches. When NATS is away nothing is answered, so
-the SMSC keeps it and its window stops it; an answer lost in a crash merely makes the SMSC say it again.
+Receipts, texts from phones and notifications are published in batches small enough for any NATS. When NATS is away
+nothing is answered, so the SMSC keeps it and its window stops it; what came on a connection that is gone comes
+again on the next, and an answer lost in a crash merely makes the SMSC say it again.
 """
 
 import asyncio
@@ -25,11 +26,15 @@ from louhua.texts.smpp.client import Health, SmppClient
 from louhua.texts.smpp.errors import SmppError
 from louhua.texts.smpp.messages import Inbound, PhoneAvailable, ReceiptArrived, TextArrived
 from louhua.texts.smpp.receipts import canonical_id
-from louhua.together import end, run_together
+from louhua.together import end, follow, run_together
 
 log = structlog.get_logger()
 
 _RETRY_S: Final = 0.5
+_AT_ONCE: Final = 500
+"""Events in a message: about 150 kB, of the 1 MB that NATS takes as it comes."""
+_BACKLOG: Final = 10_000
+"""So many arrivals may wait before those of lost connections are looked for."""
 _HEALTH_S: Final = 2.0
 _ASK_EVERY_S: Final = 60.0
 _SILENT_AFTER: Final = timedelta(hours=1)
@@ -52,7 +57,9 @@ class Gateway:
         await self._client.start()
         answering = asyncio.create_task(self._answer())
         try:
-            await run_together(self.sender.run(self._client), self._watch(), self._ask())
+            await run_together(
+                self.sender.run(self._client), self._watch(), self._ask(), self._client.failed(), follow(answering)
+            )
         finally:
             await self._client.stop()
             await self.sender.flush()
@@ -68,29 +75,37 @@ class Gateway:
         for event in events:
             by_type.setdefault(type(event), []).append(event)
         for batch in by_type.values():
-            while True:
-                try:
-                    await self._bus.publish(batch)
-                    break
-                except BusAway as error:
-                    log.warning("gateway.bus_away", smsc=self._config.name, error=str(error))
-                    await asyncio.sleep(_RETRY_S)
+            for start in range(0, len(batch), _AT_ONCE):
+                await self._publish_batch(batch[start : start + _AT_ONCE])
+
+    async def _publish_batch(self, batch: Sequence[Event]) -> None:
+        while True:
+            try:
+                await self._bus.publish(batch)
+                return
+            except BusAway as error:
+                log.warning("gateway.bus_away", smsc=self._config.name, error=str(error))
+                await asyncio.sleep(_RETRY_S)
 
     def _take(self, arrived: list[Inbound]) -> None:
         """Take what came from the client (called in the event loop, must not block)."""
         self._arrived += arrived
+        if len(self._arrived) > _BACKLOG:
+            self._arrived = [item for item in self._arrived if not _gone(item)]
         self._something_arrived.set()
 
     async def _answer(self) -> None:
         while True:
             await self._something_arrived.wait()
             self._something_arrived.clear()
-            arrived, self._arrived = self._arrived, []
-            now = datetime.now(UTC)
-            events = [event for item in arrived if (event := event_of(item, self._config, now)) is not None]
-            await self.publish(events)
-            handles = [item.handle for item in arrived if not isinstance(item, PhoneAvailable)]
-            self._client.respond_many(handles)
+            while self._arrived:
+                arrived = [item for item in self._arrived[:_AT_ONCE] if not _gone(item)]
+                del self._arrived[:_AT_ONCE]
+                now = datetime.now(UTC)
+                events = [event for item in arrived if (event := event_of(item, self._config, now)) is not None]
+                await self.publish(events)
+                handles = [item.handle for item in arrived if not isinstance(item, PhoneAvailable)]
+                self._client.respond_many(handles)
 
     async def _watch(self) -> None:
         while True:
@@ -126,6 +141,11 @@ class Gateway:
             state=answer.state,
             at=datetime.now(UTC),
         )
+
+
+def _gone(item: Inbound) -> bool:
+    """Whether what came cannot be answered any more: it will come again."""
+    return not isinstance(item, PhoneAvailable) and item.handle.gone
 
 
 def event_of(item: Inbound, config: Smsc, now: datetime) -> Event | None:

@@ -181,6 +181,12 @@ class SmppClient:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._deliver()
 
+    async def failed(self) -> None:
+        """Wait until something in here fails that never should, and raise it."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
     async def wait_bound(self) -> None:
         """Wait until every connection is bound."""
         while not self.health().bound:

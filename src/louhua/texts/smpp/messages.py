@@ -55,6 +55,11 @@ class Handle(msgspec.Struct, frozen=True):
     sequence: int
     data_sm: bool
 
+    @property
+    def gone(self) -> bool:
+        """Whether the connection is over, so that no answer can reach the SMSC."""
+        return bool(self.connection.closed.done())
+
 
 class ReceiptArrived(msgspec.Struct, frozen=True):
     """A receipt; answer it when its event is stored."""

@@ -18,7 +18,7 @@ from louhua.texts import receipts
 from louhua.texts.encoding import Concatenation
 from louhua.texts.gateway import Gateway, event_of
 from louhua.texts.outbox import TextChange, TextDraft, TextKind, TextState
-from louhua.texts.sender import announce
+from louhua.texts.sender import announce, comparable
 from louhua.texts.smpp.messages import Handle, Inbound, PhoneAvailable, ReceiptArrived, TextArrived
 from louhua.texts.smpp.receipts import Receipt
 from louhua.texts.store import end_leases, enqueue
@@ -190,6 +190,37 @@ def test_receipts_of_an_smsc_without_ids_are_told_apart_by_reference() -> None:
     assert first is not None
     assert second is not None
     assert first.id != second.id
+
+
+def test_what_no_column_holds_is_cut(tell: Tell) -> None:
+    odd = Receipt("a\0\n" + "9" * 90, "8" * 30, ReceiptState.REJECTED, error="e\0" * 90, reference=1 << 40)
+    receipt = told(ReceiptArrived(HANDLE, odd))
+    assert isinstance(receipt, TextReceipt)
+    assert (receipt.message_id, receipt.number) == ("a" + "9" * 69, "8" * 20)
+    assert (receipt.error, receipt.reference) == ("e" * 60, None)
+    assert receipt.id.isprintable()
+    long = told(TextArrived(HANDLE, "A\0" * 30, "06001" * 9, 3, b"D\0" * 9000))
+    assert isinstance(long, TextReceived)
+    assert (long.sender, long.recipient) == ("A" * 20, "06001" * 4)
+    assert len(long.body) <= 200
+    assert "\0" not in long.body
+    phone = told(PhoneAvailable("9" * 30, available=True))
+    assert isinstance(phone, PhoneReachable)
+    assert phone.number == "9" * 20
+
+    async def story(post: Post) -> None:
+        await post.receipts_came([receipt])
+
+    tell(story)
+
+
+def test_an_id_too_long_is_cut_alike_in_response_and_receipt() -> None:
+    config = Smsc.model_validate({"name": "s", "host": "h", "port": 1, "system_id": "x", "receipt_ids": "hex"})
+    in_hex = "f" * 65
+    receipt = event_of(ReceiptArrived(HANDLE, Receipt(in_hex, PHONE, ReceiptState.DELIVERED)), config, NOW)
+    assert isinstance(receipt, TextReceipt)
+    assert receipt.message_id == comparable(str(int(in_hex, 16)), config)
+    assert len(receipt.message_id) == 70
 
 
 def test_the_same_text_within_the_minute_is_the_same_event() -> None:

@@ -71,3 +71,12 @@ def test_what_was_never_sent_is_tried_soon_and_does_not_count() -> None:
 def test_ids_are_kept_in_comparable_form_and_as_written() -> None:
     (part,) = verdict(OK, receipt_ids="hex").accepted
     assert (part.message_id, part.smsc_id) == ("10", "010")
+
+
+def test_what_no_column_holds_is_cut() -> None:
+    config = Smsc.model_validate({"name": "s", "host": "h", "port": 1, "system_id": "x"})
+    accepted = SubmitResult(key=None, part=0, outcome=OK, message_id="7\0" + "8" * 90, status=0)
+    refused = SubmitResult(key=None, part=0, outcome=NEVER, status=0x401, detail="why " * 50)
+    found = judge([(1, _InHand(1, 0, [(0, accepted)])), (2, _InHand(1, 0, [(0, refused)]))], config, NOW)
+    assert found.accepted[0].smsc_id == found.accepted[0].message_id == "7" + "8" * 69
+    assert found.failed == [(2, ("why " * 50)[:60])]

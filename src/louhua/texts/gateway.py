@@ -18,14 +18,15 @@ from louhua.bus.events import Event, PhoneReachable, Source, TextReceipt, TextRe
 from louhua.bus.nats import Bus, BusAway
 from louhua.config import Smsc
 from louhua.db.pool import Pool
-from louhua.texts import store
+from louhua.texts import limits, store
+from louhua.texts.limits import fitted
 from louhua.texts.metrics import SMSC_BOUND
 from louhua.texts.outbox import Listener
-from louhua.texts.sender import Replenish, Sender
+from louhua.texts.sender import Replenish, Sender, comparable
 from louhua.texts.smpp.client import Health, SmppClient
 from louhua.texts.smpp.errors import SmppError
 from louhua.texts.smpp.messages import Inbound, PhoneAvailable, ReceiptArrived, TextArrived
-from louhua.texts.smpp.receipts import canonical_id
+from louhua.texts.smpp.receipts import Receipt
 from louhua.together import end, follow, run_together
 
 log = structlog.get_logger()
@@ -132,11 +133,10 @@ class Gateway:
         except SmppError as error:
             log.info("gateway.query_failed", smsc=self._config.name, error=str(error))
             return None
-        comparable = canonical_id(smsc_id, self._config.receipt_ids)
         return TextReceipt(
             id=f"query:{self._config.name}:{smsc_id}:{answer.state}",
             smsc=self._config.name,
-            message_id=comparable,
+            message_id=comparable(smsc_id, self._config),
             number=recipient,
             state=answer.state,
             at=datetime.now(UTC),
@@ -156,17 +156,7 @@ def event_of(item: Inbound, config: Smsc, now: datetime) -> Event | None:
     """
     match item:
         case ReceiptArrived(receipt=receipt):
-            message_id = canonical_id(receipt.message_id, config.receipt_ids, receipt=True)
-            return TextReceipt(
-                id=f"{config.name}:{message_id}:{receipt.number}:{receipt.state}:{receipt.reference}",
-                smsc=config.name,
-                message_id=message_id,
-                number=receipt.number,
-                state=receipt.state,
-                reference=receipt.reference,
-                error=receipt.error,
-                at=now,
-            )
+            return _receipt_event(receipt, config, now)
         case TextArrived():
             if item.part is not None and item.part.number != 1:
                 return None
@@ -174,17 +164,34 @@ def event_of(item: Inbound, config: Smsc, now: datetime) -> Event | None:
             return TextReceived(
                 id=hashlib.blake2b(told, digest_size=16).hexdigest(),
                 smsc=config.name,
-                sender=item.sender,
-                recipient=item.recipient,
-                body=item.text,
+                sender=fitted(item.sender, limits.NUMBER),
+                recipient=fitted(item.recipient, limits.NUMBER),
+                body=item.text[: limits.BODY].replace("\0", ""),
                 at=now,
             )
         case PhoneAvailable():
             if not item.available:
                 return None
+            number = fitted(item.number, limits.NUMBER)
             return PhoneReachable(
-                id=f"{config.name}:{item.number}:{now:%Y%m%d%H%M%S}",
-                number=item.number,
+                id=f"{config.name}:{number}:{now:%Y%m%d%H%M%S}",
+                number=number,
                 source=Source.ALERT_NOTIFICATION,
                 at=now,
             )
+
+
+def _receipt_event(receipt: Receipt, config: Smsc, now: datetime) -> TextReceipt:
+    message_id = comparable(receipt.message_id, config, receipt=True)
+    number = fitted(receipt.number, limits.NUMBER)
+    reference = receipt.reference if (receipt.reference or 0) <= limits.REFERENCE else None
+    return TextReceipt(
+        id=f"{config.name}:{message_id}:{number}:{receipt.state}:{reference}",
+        smsc=config.name,
+        message_id=message_id,
+        number=number,
+        state=receipt.state,
+        reference=reference,
+        error=fitted(receipt.error, limits.ERROR),
+        at=now,
+    )

@@ -5,6 +5,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
+from louhua.texts.limits import ERROR, MESSAGE_ID, NUMBER
+
 STATES = ["queued", "sending", "submitted", "delivered", "failed"]
 PART_STATES = ["submitted", "delivered", "expired", "deleted", "undeliverable", "rejected"]
 
@@ -15,8 +17,8 @@ class Text(models.Model):
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=20)
     alert_id = models.BigIntegerField(null=True)
-    sender = models.CharField(max_length=20)
-    recipient = models.CharField(max_length=20)
+    sender = models.CharField(max_length=NUMBER)
+    recipient = models.CharField(max_length=NUMBER)
     body = models.TextField(blank=True)
     parts = models.PositiveSmallIntegerField(default=1)
     reference = models.PositiveIntegerField(help_text="user_message_reference and concatenation reference")
@@ -33,7 +35,7 @@ class Text(models.Model):
     submitted_at = models.DateTimeField(null=True)
     asked_at = models.DateTimeField(null=True)
     final_at = models.DateTimeField(null=True)
-    error = models.CharField(max_length=60, blank=True)
+    error = models.CharField(max_length=ERROR, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
@@ -62,11 +64,11 @@ class Part(models.Model):
     text_id = models.BigIntegerField()
     seq = models.PositiveSmallIntegerField()
     smsc = models.CharField(max_length=40)
-    message_id = models.CharField(max_length=70, help_text="in comparable form")
-    smsc_id = models.CharField(max_length=70, help_text="as the SMSC wrote it")
-    recipient = models.CharField(max_length=20)
+    message_id = models.CharField(max_length=MESSAGE_ID, help_text="in comparable form")
+    smsc_id = models.CharField(max_length=MESSAGE_ID, help_text="as the SMSC wrote it")
+    recipient = models.CharField(max_length=NUMBER)
     state = models.CharField(max_length=15, default="submitted")
-    error = models.CharField(max_length=60, blank=True)
+    error = models.CharField(max_length=ERROR, blank=True)
 
     class Meta:
         """Receipts ask by the SMSC's id."""
@@ -86,11 +88,11 @@ class OrphanReceipt(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     smsc = models.CharField(max_length=40)
-    message_id = models.CharField(max_length=70)
-    recipient = models.CharField(max_length=20)
+    message_id = models.CharField(max_length=MESSAGE_ID)
+    recipient = models.CharField(max_length=NUMBER)
     reference = models.IntegerField(null=True)
     state = models.CharField(max_length=15)
-    error = models.CharField(max_length=60, blank=True)
+    error = models.CharField(max_length=ERROR, blank=True)
     at = models.DateTimeField()
 
     class Meta:
@@ -109,7 +111,7 @@ class Inbound(models.Model):
     """A text a phone sent us: that it came, not what it said."""
 
     id = models.CharField(max_length=64, primary_key=True)
-    sender = models.CharField(max_length=20)
+    sender = models.CharField(max_length=NUMBER)
     keyword = models.CharField(max_length=20)
     received_at = models.DateTimeField()
 
@@ -125,7 +127,7 @@ class Inbound(models.Model):
 class HelpSent(models.Model):
     """When somebody last got the help text."""
 
-    number = models.CharField(max_length=20, primary_key=True)
+    number = models.CharField(max_length=NUMBER, primary_key=True)
     sent_at = models.DateTimeField()
 
     def __str__(self) -> str:

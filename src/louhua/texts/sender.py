@@ -20,9 +20,10 @@ import structlog
 from louhua.bus.events import Event
 from louhua.config import Smsc
 from louhua.db.pool import Connection, Pool
-from louhua.texts import receipts, store
+from louhua.texts import limits, receipts, store
 from louhua.texts.encoding import Segment, segment
 from louhua.texts.ladder import retry_after
+from louhua.texts.limits import fitted
 from louhua.texts.metrics import IN_HAND, TEXTS
 from louhua.texts.outbox import Listener, TextChange
 from louhua.texts.smpp.client import SmppClient
@@ -284,12 +285,14 @@ def judge(done: Sequence[tuple[int, _InHand]], config: Smsc, now: datetime) -> V
         for seq, result in text.results:
             outcomes[result.outcome] = result
             if result.outcome is Outcome.ACCEPTED:
-                comparable = canonical_id(result.message_id, config.receipt_ids)
-                verdict.accepted.append(store.Accepted(text_id, seq, comparable, result.message_id))
+                as_written = fitted(result.message_id, limits.MESSAGE_ID)
+                verdict.accepted.append(
+                    store.Accepted(text_id, seq, comparable(result.message_id, config), as_written)
+                )
         if Outcome.UNKNOWN in outcomes:
             continue
         if (refusal := outcomes.get(Outcome.PERMANENT)) is not None:
-            verdict.failed.append((text_id, refusal.detail))
+            verdict.failed.append((text_id, fitted(refusal.detail, limits.ERROR)))
         elif (later := outcomes.get(Outcome.RETRY_LATER)) is not None:
             _postpone(verdict, text_id, text.attempts, later, now)
         else:
@@ -299,14 +302,20 @@ def judge(done: Sequence[tuple[int, _InHand]], config: Smsc, now: datetime) -> V
 
 def _postpone(verdict: Verdict, text_id: int, attempts: int, result: SubmitResult, now: datetime) -> None:
     """Queue a text for later by the ladder, or give it up; one that was never sent is queued for soon."""
+    detail = fitted(result.detail, limits.ERROR)
     if result.status is None:
-        verdict.postponed.append(store.Postponed(text_id, now + _UNSENT_AGAIN, result.detail, counts=False))
+        verdict.postponed.append(store.Postponed(text_id, now + _UNSENT_AGAIN, detail, counts=False))
         return
     wait = retry_after(attempts)
     if wait is None:
-        verdict.failed.append((text_id, result.detail))
+        verdict.failed.append((text_id, detail))
     else:
-        verdict.postponed.append(store.Postponed(text_id, now + wait, result.detail, counts=True))
+        verdict.postponed.append(store.Postponed(text_id, now + wait, detail, counts=True))
+
+
+def comparable(message_id: str, config: Smsc, *, receipt: bool = False) -> str:
+    """An id of a response, or of a ``receipt``, in the form that is stored."""
+    return fitted(canonical_id(message_id, config.receipt_ids, receipt=receipt), limits.MESSAGE_ID)
 
 
 async def announce(connection: Connection, changes: Sequence[TextChange], listener: Listener) -> Sequence[Event]:

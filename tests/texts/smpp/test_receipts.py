@@ -1,5 +1,6 @@
 """Receipts as vendors write them."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,6 +94,11 @@ def test_a_network_error_of_zero_leaves_the_text_to_speak() -> None:
 def test_the_text_explains_a_failure_that_the_tlvs_do_not() -> None:
     tlvs = (tlv.c_string(Tag.RECEIPTED_MESSAGE_ID, "7"), tlv.octet(Tag.MESSAGE_STATE, 5))
     assert read_receipt(deliver("id:7 stat:UNDELIV err:006", *tlvs)).error == "006"
+
+
+def test_nuls_in_the_text_are_passed_over() -> None:
+    pdu = msgspec.structs.replace(deliver("id:4\0002\0 stat:DELIVRD\0 err:00\0000"), data_coding=3)
+    assert read_receipt(pdu) == Receipt("42", PHONE, ReceiptState.DELIVERED, "000")
 
 
 def test_a_receipt_in_ucs2() -> None:

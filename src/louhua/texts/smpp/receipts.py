@@ -104,6 +104,7 @@ def read_receipt(pdu: DeliverSm | DataSm) -> Receipt:
 
 def _text_fields(text: str) -> dict[str, str]:
     """The fields of Appendix B; the quoted beginning of the message is not searched."""
+    text = text.replace("\0", "")
     quoted = _TEXT.search(text)
     found: dict[str, str] = {}
     for name, value in _FIELD.findall(text[: quoted.start()] if quoted else text):

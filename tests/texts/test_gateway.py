@@ -19,7 +19,10 @@ from louhua.texts.encoding import Concatenation
 from louhua.texts.gateway import Gateway, event_of
 from louhua.texts.outbox import TextChange, TextDraft, TextKind, TextState
 from louhua.texts.sender import announce, comparable
+from louhua.texts.smpp.client import _Slot
 from louhua.texts.smpp.messages import Handle, Inbound, PhoneAvailable, ReceiptArrived, TextArrived
+from louhua.texts.smpp.pace import Pace
+from louhua.texts.smpp.pdu import BindTransceiver
 from louhua.texts.smpp.receipts import Receipt
 from louhua.texts.store import end_leases, enqueue
 
@@ -161,6 +164,26 @@ def test_a_phones_text_becomes_an_event(tell: Tell) -> None:
                 await asyncio.sleep(0.02)
         (event,) = post.inbound
         assert (event.sender, event.recipient, event.body) == (PHONE, "06001", "D")
+
+    tell(story)
+
+
+def test_a_silent_text_is_asked_for_over_any_connection(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("louhua.texts.gateway._ASK_EVERY_S", 0.05)
+
+    async def story(post: Post) -> None:
+        post.gateway._client._slots.append(_Slot(BindTransceiver, Pace(0, 0)))
+        assert not post.gateway.health().bound, "one of two is down"
+        post.smsc.phone_off(PHONE)
+        await post.queue("no receipt")
+        await post.until(["submitted"])
+        async with post.pool.connection() as connection:
+            await connection.execute("UPDATE texts_part SET message_id = 'unlike the receipt''s'")
+            await connection.execute("UPDATE texts_text SET reference = 999")
+            post.smsc.phone_on(PHONE)
+            await post.smsc.until(lambda: bool(post.smsc.inbox(PHONE)))
+            await connection.execute("UPDATE texts_text SET ask_at = now()")
+        await post.until(["delivered"])
 
     tell(story)
 

@@ -9,11 +9,13 @@ from enum import StrEnum
 from typing import Final
 
 from louhua.texts.ladder import retry_after
-from louhua.texts.outbox import OUTCOME_UNKNOWN
+from louhua.texts.outbox import OUTCOME_UNKNOWN, SILENCE
 from louhua.texts.smpp.status import RETRY_LATER
 
 TYPE_0: Final = 0x40
 PROBE_VALIDITY: Final = timedelta(hours=24)
+NEXT_UNLESS_HEARD: Final = PROBE_VALIDITY + 2 * SILENCE
+"""Should nothing at all be heard of a probe; before that the outbox takes it for expired."""
 NOTIFIED_PROBE_VALIDITY: Final = timedelta(minutes=5)
 """With set_dpf the SMSC notifies us later, so it need not keep the probe."""
 

@@ -13,6 +13,7 @@ from louhua.config import Config, Smsc
 from louhua.db.pool import Connection
 from louhua.reachability import store
 from louhua.reachability.ladder import (
+    NEXT_UNLESS_HEARD,
     NOTIFIED_PROBE_VALIDITY,
     PROBE_VALIDITY,
     TYPE_0,
@@ -53,7 +54,7 @@ class Prober:
             return 0
         notified = self._smsc.reachability == "set_dpf"
         async with connection.transaction():
-            callees = await store.claim_probes(connection, now, now + PROBE_VALIDITY, most)
+            callees = await store.claim_probes(connection, now, now + NEXT_UNLESS_HEARD, most)
             drafts = [
                 TextDraft(
                     kind=TextKind.PROBE,

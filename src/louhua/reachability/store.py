@@ -35,7 +35,7 @@ DELETE FROM reachability_watch
 RETURNING callee
 """
 
-# Index watch_probe_due. The next probe is set for when this one's validity is over, should nothing be heard.
+# Index watch_probe_due. The next probe is set for after this one is given up, should nothing be heard.
 CLAIM: Final = """
 UPDATE reachability_watch AS w SET probes = w.probes + 1, next_probe_at = %(again_at)s
   FROM (SELECT callee FROM reachability_watch WHERE next_probe_at <= %(now)s

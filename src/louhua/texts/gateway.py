@@ -8,7 +8,7 @@ again on the next, and an answer lost in a crash merely makes the SMSC say it ag
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import psycopg
@@ -38,7 +38,6 @@ _BACKLOG: Final = 10_000
 """So many arrivals may wait before those of lost connections are looked for."""
 _HEALTH_S: Final = 2.0
 _ASK_EVERY_S: Final = 60.0
-_SILENT_AFTER: Final = timedelta(hours=1)
 
 
 class Gateway:
@@ -117,29 +116,30 @@ class Gateway:
         """Ask for messages whose receipt never came (query_sm) and treat the answer as a receipt."""
         while True:
             await asyncio.sleep(_ASK_EVERY_S)
-            if not self._client.health().bound:
+            if not self._client.transmits:
                 continue
             try:
                 async with self._pool.connection() as connection:
-                    now = datetime.now(UTC)
-                    asked = await store.silent(connection, self._config.name, now, _SILENT_AFTER)
-                await self.publish([event for row in asked if (event := await self._query(*row))])
+                    asked = await store.silent(connection, self._config.name, datetime.now(UTC))
+                await self.publish([event for message in asked if (event := await self._query(message))])
             except psycopg.OperationalError as error:
                 log.warning("gateway.database_away", smsc=self._config.name, error=str(error))
 
-    async def _query(self, smsc_id: str, sender: str, recipient: str) -> TextReceipt | None:
+    async def _query(self, message: store.Silent) -> TextReceipt | None:
         try:
-            answer = await self._client.query(smsc_id, sender)
+            answer = await self._client.query(message.smsc_id, message.sender)
         except SmppError as error:
             log.info("gateway.query_failed", smsc=self._config.name, error=str(error))
             return None
+        name, at = self._config.name, datetime.now(UTC)
         return TextReceipt(
-            id=f"query:{self._config.name}:{smsc_id}:{answer.state}",
-            smsc=self._config.name,
-            message_id=comparable(smsc_id, self._config),
-            number=recipient,
+            id=f"query:{name}:{message.smsc_id}:{message.recipient}:{message.reference}:{answer.state}",
+            smsc=name,
+            message_id=comparable(message.smsc_id, self._config),
+            number=message.recipient,
             state=answer.state,
-            at=datetime.now(UTC),
+            reference=message.reference,
+            at=at,
         )
 
 

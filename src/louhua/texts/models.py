@@ -33,7 +33,8 @@ class Text(models.Model):
     lease_until = models.DateTimeField(null=True)
     resent = models.BooleanField(default=False)
     submitted_at = models.DateTimeField(null=True)
-    asked_at = models.DateTimeField(null=True)
+    ask_at = models.DateTimeField(null=True, help_text="when the SMSC is asked what became of it")
+    expires_at = models.DateTimeField(null=True, help_text="when it is given up, should nothing be heard")
     final_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=ERROR, blank=True)
     created_at = models.DateTimeField()
@@ -45,7 +46,12 @@ class Text(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["smsc", "priority", "due_at"], name="text_queued", condition=Q(state="queued")),
             models.Index(fields=["lease_until"], name="text_sending", condition=Q(state="sending")),
-            models.Index(fields=["submitted_at"], name="text_submitted", condition=Q(state="submitted")),
+            models.Index(fields=["expires_at"], name="text_submitted", condition=Q(state="submitted")),
+            models.Index(
+                fields=["smsc", "ask_at"],
+                name="text_silent",
+                condition=Q(state="submitted", ask_at__isnull=False),
+            ),
             models.Index(
                 fields=["recipient"],
                 name="text_open_recipient",

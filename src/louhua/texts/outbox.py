@@ -42,6 +42,9 @@ OUTCOME_UNKNOWN: Final = "outcome unknown"
 VALIDITY: Final = timedelta(hours=72)
 """How long an SMSC keeps trying to deliver an ordinary text."""
 
+SILENCE: Final = timedelta(hours=1)
+"""A text nobody has heard of so long after its validity is taken for expired."""
+
 
 class TextDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A text to send. ``protocol_id`` is TP-PID (3GPP TS 23.040, 9.2.3.9); ``smsc`` empty: any."""

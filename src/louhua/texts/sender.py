@@ -43,7 +43,7 @@ _RETRY_S: Final = 1.0
 LEASE: Final = timedelta(seconds=30)
 """What a dead process had in hand waits so long: time for its receipts to arrive and spare a second sending."""
 _RENEW_S: Final = 10.0
-_END_LEASES_S: Final = 2.0
+_TIDY_S: Final = 2.0
 _GAP_S: Final = 15.0
 """Renewals that lie further apart had an outage between them."""
 _UNSENT_AGAIN: Final = timedelta(seconds=1)
@@ -107,7 +107,7 @@ class Sender:
 
     async def run(self, client: SmppClient) -> None:
         """Work until cancelled."""
-        await run_together(self._send(client), self._store(), self._renew(), self._end_leases())
+        await run_together(self._send(client), self._store(), self._renew(), self._tidy())
 
     def results_came(self, results: list[SubmitResult]) -> None:
         """Take results from the client (called in the event loop, must not block)."""
@@ -252,18 +252,19 @@ class Sender:
                 log.warning("outbox.lease_waits", smsc=self._config.name, error=str(error))
                 await asyncio.sleep(_RETRY_S)
 
-    async def _end_leases(self) -> None:
-        """Queue, or fail, what dead processes had in hand."""
+    async def _tidy(self) -> None:
+        """Settle what nobody else will: what dead processes had in hand, and what SMSCs never reported."""
         while True:
-            await asyncio.sleep(_END_LEASES_S)
-            if not self._patience.over(time.monotonic()):
-                continue
+            await asyncio.sleep(_TIDY_S)
             try:
                 async with self._pool.connection() as connection, connection.transaction():
-                    changes = await store.end_leases(connection, datetime.now(UTC))
+                    now = datetime.now(UTC)
+                    changes = await store.end_silent(connection, now)
+                    if self._patience.over(time.monotonic()):
+                        changes += await store.end_leases(connection, now)
                     events = await announce(connection, changes, self._listener)
             except psycopg.OperationalError as error:
-                log.warning("outbox.leases_stay", smsc=self._config.name, error=str(error))
+                log.warning("outbox.tidying_waits", smsc=self._config.name, error=str(error))
                 continue
             await self._publish(events)
 

@@ -13,7 +13,7 @@ import msgspec
 
 from louhua.db.pool import Connection
 from louhua.texts.encoding import segment
-from louhua.texts.outbox import OUTCOME_UNKNOWN, PRIORITY, TextChange, TextDraft, TextKind, TextState
+from louhua.texts.outbox import OUTCOME_UNKNOWN, PRIORITY, SILENCE, TextChange, TextDraft, TextKind, TextState
 
 # Appends only; ids come back in the order of the arrays. The reference is the id's low 16 bits.
 ENQUEUE: Final = """
@@ -84,7 +84,10 @@ SELECT given.text_id, given.seq, %(smsc)s, given.message_id, given.smsc_id, t.re
 # Primary-key look-ups; a receipt may have been faster, then the text is final already. Queued: its lease was
 # ended while its results waited for the database.
 SUBMITTED: Final = """
-UPDATE texts_text AS t SET state = 'submitted', submitted_at = %(now)s, smsc = %(smsc)s, lease_until = NULL
+UPDATE texts_text AS t
+   SET state = 'submitted', submitted_at = %(now)s, smsc = %(smsc)s, lease_until = NULL,
+       ask_at = CASE WHEN t.kind <> 'probe' THEN %(ask_at)s::timestamptz END,
+       expires_at = %(silence_from)s::timestamptz + t.validity_s * interval '1 second'
  WHERE t.id = ANY(%(ids)s) AND t.state IN ('queued', 'sending')
 RETURNING t.id, t.kind, t.alert_id, t.recipient
 """
@@ -121,17 +124,31 @@ UPDATE texts_text AS t
 RETURNING t.id, t.kind, t.alert_id, t.recipient, t.state
 """
 
-# Index text_submitted; asked again after a day at most.
+# Index text_silent in its order, then part_once.
 SILENT: Final = """
-UPDATE texts_text AS t SET asked_at = %(now)s
-  FROM (SELECT id FROM texts_text
-         WHERE state = 'submitted' AND smsc = %(smsc)s AND submitted_at < %(before)s
-           AND (asked_at IS NULL OR asked_at < %(asked_before)s)
-         ORDER BY submitted_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS silent
-  JOIN texts_part AS p ON p.text_id = silent.id AND p.state = 'submitted'
- WHERE t.id = silent.id
-RETURNING p.smsc_id, t.sender, t.recipient
+WITH silent AS (
+    UPDATE texts_text AS t SET ask_at = %(ask_again_at)s
+      FROM (SELECT id FROM texts_text
+             WHERE state = 'submitted' AND smsc = %(smsc)s AND ask_at <= %(now)s
+             ORDER BY ask_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS due
+     WHERE t.id = due.id
+    RETURNING t.id, t.sender, t.recipient, t.reference
+)
+SELECT p.smsc_id, silent.sender, silent.recipient, silent.reference
+  FROM silent JOIN texts_part AS p ON p.text_id = silent.id AND p.state = 'submitted' AND p.smsc_id <> ''
 """
+
+# Index text_submitted in its order.
+END_SILENT: Final = """
+UPDATE texts_text AS t SET state = 'failed', error = 'expired', final_at = %(now)s
+  FROM (SELECT id FROM texts_text WHERE state = 'submitted' AND expires_at <= %(now)s
+         ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS over
+ WHERE t.id = over.id
+RETURNING t.id, t.kind, t.alert_id, t.recipient
+"""
+
+_ASK_AFTER: Final = timedelta(hours=1)
+_ASK_AGAIN_AFTER: Final = timedelta(days=1)
 
 
 class Claimed(msgspec.Struct, frozen=True):
@@ -259,7 +276,16 @@ async def mark_submitted(connection: Connection, smsc: str, ids: Sequence[int], 
     """Texts whose parts the SMSC took all."""
     if not ids:
         return []
-    cursor = await connection.execute(SUBMITTED, {"smsc": smsc, "ids": list(ids), "now": now})
+    cursor = await connection.execute(
+        SUBMITTED,
+        {
+            "smsc": smsc,
+            "ids": list(ids),
+            "now": now,
+            "ask_at": now + _ASK_AFTER,
+            "silence_from": now + SILENCE,
+        },
+    )
     return [_change(row, TextState.SUBMITTED, "", now) for row in await cursor.fetchall()]
 
 
@@ -308,21 +334,29 @@ async def end_leases(connection: Connection, now: datetime, limit: int = 500) ->
     ]
 
 
-async def silent(
-    connection: Connection, smsc: str, now: datetime, after: timedelta, limit: int = 50
-) -> list[tuple[str, str, str]]:
-    """Submitted messages nobody has heard of for ``after``: (SMSC's id, sender, recipient)."""
-    cursor = await connection.execute(
-        SILENT,
-        {
-            "smsc": smsc,
-            "now": now,
-            "before": now - after,
-            "asked_before": now - timedelta(days=1),
-            "limit": limit,
-        },
-    )
-    return [(row[0], row[1], row[2]) for row in await cursor.fetchall()]
+class Silent(msgspec.Struct, frozen=True):
+    """A submitted message whose receipt has not come; ``smsc_id`` as the SMSC wrote it."""
+
+    smsc_id: str
+    sender: str
+    recipient: str
+    reference: int
+
+
+async def silent(connection: Connection, smsc: str, now: datetime, limit: int = 50) -> list[Silent]:
+    """The messages of texts nobody has heard of for an hour, or since they were asked for a day ago.
+
+    Probes are not among them: they are silent while the phone is off.
+    """
+    parameters = {"smsc": smsc, "now": now, "ask_again_at": now + _ASK_AGAIN_AFTER, "limit": limit}
+    cursor = await connection.execute(SILENT, parameters)
+    return [Silent(*row) for row in await cursor.fetchall()]
+
+
+async def end_silent(connection: Connection, now: datetime, limit: int = 500) -> list[TextChange]:
+    """Texts the SMSC must have given up long ago, though no receipt said so: they have expired."""
+    cursor = await connection.execute(END_SILENT, {"now": now, "limit": limit})
+    return [_change(row, TextState.FAILED, "expired", now) for row in await cursor.fetchall()]
 
 
 def _change(row: Sequence[object], state: TextState, error: str, at: datetime) -> TextChange:

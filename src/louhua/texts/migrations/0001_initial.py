@@ -101,7 +101,14 @@ class Migration(migrations.Migration):
                 ("lease_until", models.DateTimeField(null=True)),
                 ("resent", models.BooleanField(default=False)),
                 ("submitted_at", models.DateTimeField(null=True)),
-                ("asked_at", models.DateTimeField(null=True)),
+                (
+                    "ask_at",
+                    models.DateTimeField(help_text="when the SMSC is asked what became of it", null=True),
+                ),
+                (
+                    "expires_at",
+                    models.DateTimeField(help_text="when it is given up, should nothing be heard", null=True),
+                ),
                 ("final_at", models.DateTimeField(null=True)),
                 ("error", models.CharField(blank=True, max_length=60)),
                 ("created_at", models.DateTimeField()),
@@ -117,7 +124,12 @@ class Migration(migrations.Migration):
                         condition=models.Q(("state", "sending")), fields=["lease_until"], name="text_sending"
                     ),
                     models.Index(
-                        condition=models.Q(("state", "submitted")), fields=["submitted_at"], name="text_submitted"
+                        condition=models.Q(("state", "submitted")), fields=["expires_at"], name="text_submitted"
+                    ),
+                    models.Index(
+                        condition=models.Q(("ask_at__isnull", False), ("state", "submitted")),
+                        fields=["smsc", "ask_at"],
+                        name="text_silent",
                     ),
                     models.Index(
                         condition=models.Q(("state__in", ["queued", "sending", "submitted"])),

@@ -194,6 +194,11 @@ class SmppClient:
             await self._changed.wait()
 
     @property
+    def transmits(self) -> bool:
+        """Whether any connection takes requests; ``Health.bound`` says whether all do."""
+        return bool(self._transmitting())
+
+    @property
     def room(self) -> int:
         """How many more segments keep the connections busy; 0 while none is bound."""
         busy = self._transmitting()

@@ -215,6 +215,11 @@ def test_receipts_of_an_smsc_without_ids_are_told_apart_by_reference() -> None:
     assert first.id != second.id
 
 
+def test_an_intermediate_notification_ends_nothing() -> None:
+    receipt = Receipt("1", PHONE, ReceiptState.UNDELIVERABLE, intermediate=True)
+    assert told(ReceiptArrived(HANDLE, receipt)) is None
+
+
 def test_what_no_column_holds_is_cut(tell: Tell) -> None:
     odd = Receipt("a\0\n" + "9" * 90, "8" * 30, ReceiptState.REJECTED, error="e\0" * 90, reference=1 << 40)
     receipt = told(ReceiptArrived(HANDLE, odd))

@@ -35,7 +35,14 @@ class AlertRole:
         self._worker = AlertWorker(config, pool, self._publish, self._wake)
         self._enquiries = Enquiries(config, pool, self._worker.wording, self._wake)
         self._gateways = [
-            Gateway(smsc, pool, bus, self._worker.outcomes.texts_changed, self._worker.replenish)
+            Gateway(
+                smsc,
+                pool,
+                bus,
+                self._worker.outcomes.texts_changed,
+                self._worker.replenish,
+                country=config.service.country,
+            )
             for smsc in config.smsc
         ]
 

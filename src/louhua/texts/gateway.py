@@ -43,14 +43,23 @@ _ASK_EVERY_S: Final = 60.0
 class Gateway:
     """The connections to one SMSC, the sender that feeds them, and the way of what comes back."""
 
-    def __init__(self, config: Smsc, pool: Pool, bus: Bus, listener: Listener, replenish: Replenish) -> None:
+    def __init__(
+        self,
+        config: Smsc,
+        pool: Pool,
+        bus: Bus,
+        listener: Listener,
+        replenish: Replenish,
+        *,
+        country: str = "CN",
+    ) -> None:
         self._config = config
         self._pool = pool
         self._bus = bus
         self._arrived: list[Inbound] = []
         self._something_arrived = asyncio.Event()
         self.sender = Sender(config, pool, listener, self.publish, replenish)
-        self._client = SmppClient(config, self.sender.results_came, self._take)
+        self._client = SmppClient(config, self.sender.results_came, self._take, country=country)
 
     async def run(self) -> None:
         """Work until cancelled; then let what is in hand be answered, and unbind."""
@@ -151,12 +160,13 @@ def _gone(item: Inbound) -> bool:
 def event_of(item: Inbound, config: Smsc, now: datetime) -> Event | None:
     """What an SMSC sent, as an event; ``None`` for what says nothing.
 
-    Of a long text only the first part is told: no keyword is that long. An event's id is the same when the
-    SMSC says the same again (a text: within the minute).
+    An intermediate notification says that the SMSC is still trying, whatever state it names. Of a long text only
+    the first part is told: no keyword is that long. An event's id is the same when the SMSC says the same again
+    (a text: within the minute).
     """
     match item:
         case ReceiptArrived(receipt=receipt):
-            return _receipt_event(receipt, config, now)
+            return None if receipt.intermediate else _receipt_event(receipt, config, now)
         case TextArrived():
             if item.part is not None and item.part.number != 1:
                 return None

@@ -45,6 +45,21 @@ def test_addresses_as_numbers(ton: int, address: str, number: str) -> None:
     assert to_number(ton, address) == number
 
 
+@pytest.mark.parametrize(
+    ("ton", "address", "country", "number"),
+    [
+        (2, "2125550123", "US", "12125550123"),
+        (0, "2125550123", "US", "12125550123"),
+        (1, "12125550123", "US", "12125550123"),
+        (1, "8613800138000", "US", "8613800138000"),
+        (2, "07911123456", "GB", "447911123456"),
+        (2, "13800138000", "CN", "8613800138000"),
+    ],
+)
+def test_national_numbers_are_of_the_services_country(ton: int, address: str, country: str, number: str) -> None:
+    assert to_number(ton, address, country) == number
+
+
 @given(st.from_regex(r"861[3-9][0-9]{9}", fullmatch=True), st.sampled_from([0, 1, 2]))
 def test_the_short_cut_for_mobiles_changes_nothing(number: str, ton: int) -> None:
     assert canonical(number) == canonical("+" + number) == to_number(ton, number) == number

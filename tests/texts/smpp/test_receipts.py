@@ -97,8 +97,21 @@ def test_the_text_explains_a_failure_that_the_tlvs_do_not() -> None:
 
 
 def test_nuls_in_the_text_are_passed_over() -> None:
-    pdu = msgspec.structs.replace(deliver("id:4\0002\0 stat:DELIVRD\0 err:00\0000"), data_coding=3)
+    pdu = deliver("id:4\0002\0 stat:DELIVRD\0 err:00\0000")
     assert read_receipt(pdu) == Receipt("42", PHONE, ReceiptState.DELIVERED, "000")
+
+
+@pytest.mark.parametrize("data_coding", [0, 1, 3])
+def test_ids_are_ascii_in_every_plain_alphabet(data_coding: int) -> None:
+    pdu = msgspec.structs.replace(deliver("id:ab_12@x stat:DELIVRD"), data_coding=data_coding)
+    assert read_receipt(pdu).message_id == "ab_12@x"
+
+
+def test_national_numbers_are_the_countrys() -> None:
+    pdu = DeliverSm(
+        source_addr_ton=2, source_addr="2125550123", esm_class=RECEIPT, short_message=b"id:1 stat:DELIVRD"
+    )
+    assert read_receipt(pdu, "US").number == "12125550123"
 
 
 def test_a_receipt_in_ucs2() -> None:

@@ -134,3 +134,10 @@ def test_any_deliver_sm_is_something(esm_class: int, data_coding: int, body: byt
     assert isinstance(arrived, TextArrived | ReceiptArrived)
     if isinstance(arrived, TextArrived):
         assert isinstance(arrived.text, str)
+
+
+def test_national_numbers_are_the_countrys() -> None:
+    pdu = DeliverSm(source_addr_ton=2, source_addr="2125550123", dest_addr_ton=0, destination_addr="06001")
+    arrived = inbound(pdu, LINK, "US")
+    assert isinstance(arrived, TextArrived)
+    assert (arrived.sender, arrived.recipient) == ("12125550123", "06001")

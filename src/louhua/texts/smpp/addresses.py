@@ -11,6 +11,7 @@ from typing import Final
 from louhua.numbers import canonical, national
 
 _INTERNATIONAL: Final = 1
+_NATIONAL: Final = 2
 _ALPHANUMERIC: Final = 5
 
 _SURELY_INTERNATIONAL: Final = re.compile(r"(?!0|10)\d{12,15}")
@@ -34,10 +35,13 @@ def to_address(number: str) -> Address:
 
 
 @lru_cache(maxsize=65536)
-def to_number(ton: int, address: str) -> str:
-    """The canonical number of an address; a name stays a name."""
-    if ton == _ALPHANUMERIC or _CHINESE_MOBILE.fullmatch(address):
+def to_number(ton: int, address: str, country: str = "CN") -> str:
+    """The canonical number of an address, where numbers without a country's code are of ``country``.
+
+    A name stays a name.
+    """
+    if ton == _ALPHANUMERIC or (ton != _NATIONAL and _CHINESE_MOBILE.fullmatch(address)):
         return address
     if ton == _INTERNATIONAL and not address.startswith("+"):
-        return canonical("+" + address) or address
-    return canonical(address) or address
+        return canonical("+" + address, country) or address
+    return canonical(address, country) or address

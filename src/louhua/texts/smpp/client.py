@@ -110,7 +110,7 @@ class SmppClient:
     """All connections to one SMSC, kept bound.
 
     ``on_results`` and ``on_inbound`` are called in the event loop with lists, at most once a turn; they must
-    not block. ``clock`` is monotonic, in seconds.
+    not block. ``country`` is that of the SMSC's national numbers. ``clock`` is monotonic, in seconds.
     """
 
     def __init__(
@@ -119,6 +119,7 @@ class SmppClient:
         on_results: Callable[[list[SubmitResult]], None],
         on_inbound: Callable[[list[Inbound]], None],
         *,
+        country: str = "CN",
         ssl_context: ssl.SSLContext | None = None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
@@ -128,6 +129,7 @@ class SmppClient:
         self._config = config
         self._on_results = on_results
         self._on_inbound = on_inbound
+        self._country = country
         self._ssl = ssl_context or (ssl.create_default_context() if config.tls else None)
         self._clock = clock
         self._chance = chance
@@ -272,7 +274,8 @@ class SmppClient:
 
     def requests_came(self, link: Link, pdus: list[Pdu]) -> None:
         """Keep what the SMSC sent for the end of this turn (called by links)."""
-        self._inbound += [arrived for pdu in pdus if (arrived := inbound(pdu, link)) is not None]
+        told = (inbound(pdu, link, self._country) for pdu in pdus)
+        self._inbound += [arrived for arrived in told if arrived is not None]
         self._soon()
 
     def link_bound(self, link: Link) -> None:

@@ -53,6 +53,9 @@ _WORDS: Final = (
 )
 """How the words begin that stand after ``stat:``; Appendix B has DELIVRD, EXPIRED, DELETED, UNDELIV, …"""
 
+_PLAIN: Final = frozenset({0x00, 0x01, 0x03})
+"""data_coding of the SMSC's default alphabet, of ASCII and of Latin 1 (section 5.2.19)."""
+
 _FIELD: Final = re.compile(r"\b(id|stat|err)\s*:\s*([^\s:]*)(?=\s|$)", re.IGNORECASE)
 _TEXT: Final = re.compile(r"\btext\s*:", re.IGNORECASE)
 
@@ -81,25 +84,34 @@ def is_receipt(pdu: DeliverSm | DataSm) -> bool:
     return kind == 0 and tlv.find(pdu.tlvs, Tag.RECEIPTED_MESSAGE_ID) is not None
 
 
-def read_receipt(pdu: DeliverSm | DataSm) -> Receipt:
-    """Read what ``is_receipt`` accepted; what is missing is empty, and a state nobody knows is UNKNOWN."""
+def read_receipt(pdu: DeliverSm | DataSm, country: str = "CN") -> Receipt:
+    """Read what ``is_receipt`` accepted; what is missing is empty, and a state nobody knows is UNKNOWN.
+
+    ``country`` is that of national numbers.
+    """
     message_id = tlv.text(pdu.tlvs, Tag.RECEIPTED_MESSAGE_ID)
     number = tlv.integer(pdu.tlvs, Tag.MESSAGE_STATE)
     state = None if number is None else STATES.get(number, ReceiptState.UNKNOWN)
     error = _network_error(tlv.find(pdu.tlvs, Tag.NETWORK_ERROR_CODE))
     if message_id is None or state is None or (not error and state is not ReceiptState.DELIVERED):
-        fields = _text_fields(decode_text(pdu.data_coding, content(pdu)))
+        fields = _text_fields(_text_of(pdu))
         message_id = fields.get("id", "") if message_id is None else message_id
         state = _state(fields.get("stat", "")) if state is None else state
         error = error or fields.get("err", "")
     return Receipt(
         message_id,
-        to_number(pdu.source_addr_ton, pdu.source_addr),
+        to_number(pdu.source_addr_ton, pdu.source_addr, country),
         state,
         error,
         tlv.integer(pdu.tlvs, Tag.USER_MESSAGE_REFERENCE),
         pdu.esm_class & MESSAGE_TYPE == INTERMEDIATE,
     )
+
+
+def _text_of(pdu: DeliverSm | DataSm) -> str:
+    """SMSCs write receipts in ASCII, whatever their default alphabet is."""
+    octets = content(pdu)
+    return octets.decode("latin-1") if pdu.data_coding in _PLAIN else decode_text(pdu.data_coding, octets)
 
 
 def _text_fields(text: str) -> dict[str, str]:

@@ -50,20 +50,23 @@ def submit_result(key: Any, part: int, response: Pdu) -> SubmitResult:
     return SubmitResult(key, part, verdict, "", response.status, status_name(response.status))
 
 
-def inbound(pdu: Pdu, connection: object) -> Inbound | None:
-    """What a request of the SMSC tells the owner; ``None`` for what is of no interest (outbind)."""
+def inbound(pdu: Pdu, connection: object, country: str = "CN") -> Inbound | None:
+    """What a request of the SMSC tells the owner; ``None`` for what is of no interest (outbind).
+
+    ``country`` is that of national numbers.
+    """
     if isinstance(pdu, AlertNotification):
-        number = to_number(pdu.source_addr_ton, pdu.source_addr)
+        number = to_number(pdu.source_addr_ton, pdu.source_addr, country)
         status = tlv.integer(pdu.tlvs, Tag.MS_AVAILABILITY_STATUS)
         return PhoneAvailable(number, status in (None, _AVAILABLE))
     if not isinstance(pdu, DeliverSm | DataSm):
         return None
     handle = Handle(connection, pdu.sequence, isinstance(pdu, DataSm))
     if is_receipt(pdu):
-        return ReceiptArrived(handle, read_receipt(pdu))
+        return ReceiptArrived(handle, read_receipt(pdu, country))
     part, body = part_of(pdu)
-    sender = to_number(pdu.source_addr_ton, pdu.source_addr)
-    recipient = to_number(pdu.dest_addr_ton, pdu.destination_addr)
+    sender = to_number(pdu.source_addr_ton, pdu.source_addr, country)
+    recipient = to_number(pdu.dest_addr_ton, pdu.destination_addr, country)
     return TextArrived(handle, sender, recipient, pdu.data_coding, body, part)
 
 

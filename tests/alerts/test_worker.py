@@ -260,6 +260,24 @@ def test_a_text_in_a_dead_process_is_sent_once_more_and_not_a_third_time(tell: T
     tell(story)
 
 
+@pytest.mark.parametrize(
+    ("error", "state"), [("ESME_RTHROTTLED", "due"), ("ESME_RMSGQFUL", "due"), ("ESME_RINVDSTADR", "failed")]
+)
+def test_what_the_smsc_could_not_take_is_tried_again_and_what_it_will_not_take_is_not(
+    tell: Tell, error: str, state: str
+) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.phone_on()
+        (text,) = await s.claim()
+        async with s.pool.connection() as connection, connection.transaction():
+            changes = await store.mark_failed(connection, [(text.id, error)], datetime.now(UTC))
+            await announce(connection, changes, s.worker.outcomes.texts_changed)
+        assert await s.alerts() == [("call_back", A, state, 1)]
+
+    tell(story)
+
+
 async def _sent(s: Story) -> str:
     """A call comes, the phone is back, the SMSC takes the text; its id."""
     await s.calls(s.call())

@@ -141,6 +141,18 @@ def test_junk_on_a_subject_is_set_aside(config: Config) -> None:
     with_bus(config, story)
 
 
+def test_a_flood_becomes_messages_that_nats_takes(config: Config) -> None:
+    async def story(bus: Bus) -> None:
+        sent = [news() for _ in range(1201)]
+        await bus.publish(sent)
+        handler = Collector(len(sent))
+        await collect(bus, handler, uuid.uuid4().hex)
+        assert handler.seen == sent
+        assert (await bus._stream.stream_info("PHONES")).state.messages == 3
+
+    with_bus(config, story)
+
+
 def test_a_fetch_of_nothing_is_followed_by_another(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     fetch = JetStreamContext.PullSubscription.fetch
     empty: list[list[Msg]] = [[], []]

@@ -16,13 +16,14 @@ from louhua.config import Config
 from louhua.db.pool import Connection
 from louhua.reachability.prober import Prober
 from louhua.reachability.store import end_watches, watch
-from louhua.texts.outbox import TextChange, TextKind, TextState
+from louhua.texts.outbox import OUTCOME_UNKNOWN, TextChange, TextKind, TextState
+from louhua.texts.smpp.status import RETRY_LATER
 
 _PHONE_MAY_BE_OFF: Final = frozenset({"expired", "undeliverable", "deleted"})
 """Receipts after which the phone is awaited again before the alert is tried once more."""
 
-_PERHAPS_NOT_SENT: Final = frozenset({"outcome unknown"})
-"""The SMSC may or may not have the text: the alert is tried again later, lest it be lost."""
+_PERHAPS_LATER: Final = frozenset({OUTCOME_UNKNOWN, *(status.name for status in RETRY_LATER)})
+"""The SMSC may or may not have the text, or could not take it: the alert is tried again, lest it be lost."""
 
 
 class Outcomes:
@@ -90,7 +91,7 @@ def _next_life(alert: store.Failing, error: str, at: datetime) -> store.Retry | 
     The recipient of a ``power_on`` is a caller, whose phone is not watched: it is tried again by the clock.
     """
     phone_may_be_off = error in _PHONE_MAY_BE_OFF
-    wait = rules.retry_after(alert.attempts) if phone_may_be_off or error in _PERHAPS_NOT_SENT else None
+    wait = rules.retry_after(alert.attempts) if phone_may_be_off or error in _PERHAPS_LATER else None
     if wait is None:
         return None
     if phone_may_be_off and alert.kind is not Kind.POWER_ON:

@@ -48,6 +48,8 @@ _KEPT_S: Final = 7 * _DAY
 _DUPLICATE_WINDOW_S: Final = 120.0
 _ACK_WAIT_S: Final = 30.0
 _BATCH_MESSAGES: Final = 50
+_MESSAGE_EVENTS: Final = 500
+"""NATS takes messages of up to a megabyte unless it was told otherwise; an event is some 300 octets."""
 _RETRY_AFTER_S: Final = 1.0
 
 E = TypeVar("E", bound=Event)
@@ -91,20 +93,21 @@ class Bus:
         with contextlib.suppress(nats.errors.Error):
             await self._client.close()
 
-    async def publish(self, events: Sequence[Event], msg_id: str | None = None) -> None:
-        """Store events of one type as one message; raises ``BusAway`` when NATS does not confirm.
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Store events of one type; raises ``BusAway`` when NATS does not confirm.
 
-        The message id (by default made of the events' ids) lets JetStream drop a repetition within two
-        minutes.
+        Up to ``_MESSAGE_EVENTS`` are one message. Its id, made of the events' ids, lets JetStream drop a
+        repetition within two minutes.
         """
-        if not events:
-            return
+        for start in range(0, len(events), _MESSAGE_EVENTS):
+            await self._publish_message(events[start : start + _MESSAGE_EVENTS])
+
+    async def _publish_message(self, events: Sequence[Event]) -> None:
         subject = SUBJECTS[type(events[0])]
         if not self.connected:
             raise BusAway(f"{subject}: not connected")
-        msg_id = msg_id or _message_id(events)
         try:
-            await self._stream.publish(subject, encode(events), headers={"Nats-Msg-Id": msg_id})
+            await self._stream.publish(subject, encode(events), headers={"Nats-Msg-Id": _message_id(events)})
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise BusAway(f"{subject}: {error!r}") from error
 

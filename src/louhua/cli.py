@@ -92,20 +92,21 @@ def migrate(config: ConfigOption = None) -> None:
     """Bring the schema of the configured database up to date (the embedded one is migrated at start)."""
     from louhua.db.embedded import EmbeddedPostgres
     from louhua.db.migrate import migrate as bring_up_to_date
+    from louhua.node.supervisor import DataInUse, only_one
 
     settings = _load(config)
-    server = EmbeddedPostgres(settings.node.data) if settings.database.url == "embedded" else None
     try:
-        if server is not None:
-            server.start()
-        bring_up_to_date(settings, verbosity=1)
+        if settings.database.url != "embedded":
+            bring_up_to_date(settings, verbosity=1)
+            return
+        with only_one(settings.node.data), EmbeddedPostgres(settings.node.data):
+            bring_up_to_date(settings, verbosity=1)
+    except DataInUse:
+        _out.print(f"louhua serve is running in {settings.node.data}: its schema is up to date since it started.")
     except StartError as error:
         _fail([str(error)])
     except Exception as error:
         _fail([f"the database could not be migrated: {error}"])
-    finally:
-        if server is not None:
-            server.stop()
 
 
 @app.command()

@@ -32,3 +32,5 @@ def setup_logging(process: str) -> None:
         level=logging.WARNING, format='{"level": "%(levelname)s", "logger": "%(name)s", "event": %(message)r}'
     )
     logging.getLogger("django.request").setLevel(logging.CRITICAL)
+    # Whoever uses a pool says itself that the database is away, once and not ten times a second.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

@@ -82,3 +82,16 @@ def test_urls_become_djangos_settings(tmp_path: Path) -> None:
         "5433",
     )
     assert remote["OPTIONS"] == {"sslmode": "require"}
+
+
+def test_a_stranger_who_has_the_number_of_an_old_server_is_left_alone(data: Path) -> None:
+    server = EmbeddedPostgres(data)
+    server.start()
+    server.stop()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        (data / "postgres" / "postmaster.pid").write_text(f"{stranger.pid}\n{data / 'postgres'}\n")
+        with server:
+            assert value(server.url, "SELECT 1") == 1
+            assert stranger.poll() is None
+        stranger.communicate(b"\n")
+    assert stranger.returncode == 0

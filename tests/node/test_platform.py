@@ -4,16 +4,24 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
-from tests.node.world import Live, World
+from tests.node.world import Clock, Live, World
 
 from louhua.bus.events import Reason
+from louhua.db.embedded import EmbeddedPostgres
 from louhua.db.pool import database_url
+from louhua.processes import StartError
 from louhua.sandbox.phone import After, HangUp, Press, Speak, Step, Wait
+from louhua.sandbox.platform import Platform, settings
+from louhua.sandbox.smsc import SandboxSmsc
 
 CALLEE, CALLER = "13800138000", "13900139000"
 
@@ -110,6 +118,68 @@ def _runs(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def test_migrate_beside_a_running_node_leaves_it_alone(live: Live) -> None:
+    async def story(world: World) -> None:
+        command = [sys.executable, "-m", "louhua.cli", "migrate", "--config", str(world.platform.config_path)]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+        assert "louhua serve is running" in done.stdout.replace("\n", " ")
+        assert (await asyncio.to_thread(healthz, world))[0] == 200
+        assert "server.died" not in world.platform.log_path.read_text()
+
+    live(story)
+
+
+def test_a_port_in_use_is_named_at_once(live: Live) -> None:
+    async def story(world: World) -> None:
+        values = settings(1, {"web": {"listen": world.platform.config.web.listen}})
+        with pytest.raises(StartError, match=r"web.listen: .* in use; stop what uses it"):
+            await asyncio.to_thread(Platform(values).start)
+
+    live(story, node={"roles": ["alert"]})
+
+
+def test_ctrl_c_is_the_supervisors_to_hear(live: Live) -> None:
+    async def story(world: World) -> None:
+        process = world.platform.process
+        assert process is not None
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert {os.getpgid(child.pid) for child in family}.isdisjoint({os.getpgid(process.pid)})
+        process.send_signal(signal.SIGINT)
+        await world.until(lambda: process.poll() is not None)
+        assert process.returncode == 0
+        log = world.platform.log_path.read_text()
+        assert log.endswith("Stopped.\n")
+        assert "Traceback" not in log
+        assert not any(_runs(child) for child in family)
+
+    live(story)
+
+
+def test_calls_are_served_while_a_database_elsewhere_is_away_at_the_start(tmp_path: Path) -> None:
+    server = EmbeddedPostgres(tmp_path)
+    values = settings(1, {"node": {"roles": ["call"]}, "database": {"url": server.url}})
+    platform = Platform(values)
+
+    def log_says(word: str) -> Callable[[], bool]:
+        return lambda: word in platform.log_path.read_text()
+
+    async def story() -> None:
+        world = World(platform, SandboxSmsc(), Clock())
+        await world.until(log_says("calls.listening"))
+        report = await world.phone(CALLER).call(CALLEE, [After("beep"), Press("2")])
+        assert report.heard[-1].clip.endswith("goodbye")
+        assert log_says("database.away")()
+        await asyncio.to_thread(server.start)
+        await world.until(log_says("database.migrated"))
+
+    platform.launch()
+    try:
+        asyncio.run(story())
+    finally:
+        platform.close()
+        server.stop()
 
 
 def test_a_killed_media_process_ends_its_calls_and_the_next_one_works(live: Live) -> None:

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import psycopg
 
@@ -67,6 +67,13 @@ class EmbeddedPostgres:
         self._log = data.resolve() / "postgres.log"
         self.url = embedded_url(data)
         self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         """Create the cluster if there is none, start the server and wait until it answers.
@@ -124,16 +131,31 @@ class EmbeddedPostgres:
         making.rename(self._cluster)
 
     def _end_leftover(self) -> None:
-        """A server left by a killed parent is on its way out; two on one cluster are never allowed."""
+        """A server left by a killed parent is on its way out; two on one cluster are never allowed.
+
+        A pid file may be older than the machine's last start: whoever has its number now is no server of ours,
+        and PostgreSQL would not start beside it.
+        """
         pid_file = self._cluster / "postmaster.pid"
         deadline = time.monotonic() + _START_LIMIT_S
         while pid_file.exists() and time.monotonic() < deadline:
             try:
                 pid = int(pid_file.read_text().split("\n", 1)[0])
+                if not self._is_server(pid):
+                    pid_file.unlink()
+                    return
                 os.kill(pid, signal.SIGINT)
             except (ProcessLookupError, ValueError, FileNotFoundError):
                 return
             time.sleep(0.1)
+
+    def _is_server(self, pid: int) -> bool:
+        """Whether a process is a PostgreSQL on this cluster."""
+        try:
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            return False
+        return Path(arguments[0]).name == "postgres" and str(self._cluster) in arguments
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_LIMIT_S

@@ -13,12 +13,12 @@ _LOCK = 0x6C6F7568
 
 
 def migrate(config: Config, *, verbosity: int = 0) -> None:
-    """Apply every migration that the configured database lacks."""
+    """Apply every migration that the configured database lacks; raises ``psycopg.Error``."""
     setup_django(config)
     from django.core.management import call_command
     from django.db import connections
 
-    with psycopg.connect(database_url(config), autocommit=True) as lock:
+    with psycopg.connect(database_url(config), autocommit=True, connect_timeout=5) as lock:
         lock.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         call_command("migrate", interactive=False, verbosity=verbosity)
     connections.close_all()

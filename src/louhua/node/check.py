@@ -31,10 +31,17 @@ def problems(config: Config) -> Iterator[Finding]:
     """Look at everything the configuration names, one finding each, good or bad."""
     yield _writable(config.node.data)
     yield from _servers(config)
+    yield from own_ports(config)
     if "call" in config.node.roles:
         yield from _call(config)
     if "alert" in config.node.roles:
         yield from _alert(config)
+
+
+def own_ports(config: Config) -> Iterator[Finding]:
+    """Look at the ports that this node is to listen on."""
+    if "call" in config.node.roles:
+        yield _free("sip.listen", config.sip.listen, socket.SOCK_DGRAM)
     yield _free("web.listen", config.web.listen, socket.SOCK_STREAM)
 
 
@@ -53,7 +60,6 @@ def _servers(config: Config) -> Iterator[Finding]:
 
 
 def _call(config: Config) -> Iterator[Finding]:
-    yield _free("sip.listen", config.sip.listen, socket.SOCK_DGRAM)
     yield _local("sip.media_address", config.sip.media_address)
     if config.sip.trunks:
         names = ", ".join(trunk.name for trunk in config.sip.trunks)

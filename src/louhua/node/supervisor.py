@@ -19,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+import psycopg
 import structlog
 
 from louhua.bus.embedded import EmbeddedNats
@@ -26,6 +27,7 @@ from louhua.config import CONFIG_VARIABLE, Config
 from louhua.db.embedded import EmbeddedPostgres
 from louhua.db.migrate import migrate
 from louhua.health import Check, HealthFile, health_directory
+from louhua.node.check import own_ports
 from louhua.processes import StartError, child_command, stop_process
 
 log = structlog.get_logger()
@@ -38,6 +40,7 @@ _LAST_BACK_OFF_S: Final = 30.0
 _STEADY_AFTER_S: Final = 60.0
 _STOP_LIMIT_S: Final = 20.0
 _READY_LIMIT_S: Final = 60.0
+_MIGRATE_EVERY_S: Final = 5.0
 
 
 class _Child:
@@ -58,6 +61,7 @@ class _Child:
             child_command([sys.executable, "-m", f"louhua.node.{self.role}"]),
             stdin=subprocess.DEVNULL,
             env=self._environment,
+            start_new_session=True,  # Ctrl-C is the supervisor's to hear; it stops the others in their order
         )
 
     def revive(self) -> None:
@@ -107,7 +111,8 @@ class Supervisor:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        with _only_one(self._config.node.data):
+        with only_one(self._config.node.data):
+            self._require_free_ports()
             try:
                 self._start()
                 while not self._stopping:
@@ -115,6 +120,25 @@ class Supervisor:
                     self._wake.wait(_TICK_S)
             finally:
                 self._stop()
+
+    def _require_free_ports(self) -> None:
+        """A port that somebody else has is better known before anything is started.
+
+        The roles of a supervisor that was killed may still let their calls end: they are waited for.
+        """
+        deadline = time.monotonic() + self._call_stop_limit_s
+        while taken := [finding for finding in own_ports(self._config) if not finding.ok]:
+            if self._stopping or time.monotonic() > deadline or not self._last_run_lives():
+                raise StartError("; ".join(f"{finding.what}: {finding.why}" for finding in taken))
+            self._wake.wait(_TICK_S)
+
+    def _last_run_lives(self) -> bool:
+        reports = (HealthFile(self._config.node.data, child.role).read() for child in self._children)
+        return any(report is not None and _is_role(report.pid) for report in reports)
+
+    @property
+    def _call_stop_limit_s(self) -> float:
+        return self._config.node.drain_limit.total_seconds() + _STOP_LIMIT_S
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
@@ -129,25 +153,52 @@ class Supervisor:
             self._postgres.start()
         if self._nats is not None:
             self._nats.start()
-        self._say("Bringing the schema up to date …")
-        migrate(self._config)
+        self._bring_schema_up_to_date()
         for child in self._children:
             child.start()
         self._await_ready()
 
+    def _bring_schema_up_to_date(self) -> None:
+        """Migrate; an external database that is away is tried until it is there, while calls are served."""
+        self._say("Bringing the schema up to date …")
+        try:
+            migrate(self._config)
+        except psycopg.OperationalError as error:
+            if self._postgres is not None:
+                raise StartError(f"the embedded PostgreSQL does not answer: {error}") from error
+            log.error("database.away", error=str(error).strip(), retry_in_s=_MIGRATE_EVERY_S)
+            threading.Thread(target=self._migrate_later, daemon=True).start()
+
+    def _migrate_later(self) -> None:
+        while not self._stopping:
+            time.sleep(_MIGRATE_EVERY_S)
+            try:
+                migrate(self._config)
+            except psycopg.OperationalError as error:
+                log.warning("database.away", error=str(error).strip(), retry_in_s=_MIGRATE_EVERY_S)
+            else:
+                log.info("database.migrated")
+                return
+
     def _await_ready(self) -> None:
-        """Wait until every role has reported; a role that keeps dying is an error that names it."""
+        """Wait until every role has reported, or until it is clear that some cannot yet.
+
+        A role that waits for a server elsewhere does not keep the others from their work.
+        """
         deadline = time.monotonic() + _READY_LIMIT_S
-        waiting = {child.role for child in self._children}
-        while waiting and not self._stopping:
+        roles = [child.role for child in self._children]
+        waiting = set(roles)
+        while waiting and not self._stopping and time.monotonic() < deadline:
             self._watch()
             waiting = {role for role in waiting if not HealthFile(self._config.node.data, role).ready()}
-            if time.monotonic() > deadline:
-                names = ", ".join(sorted(waiting))
-                raise StartError(f"not ready after {_READY_LIMIT_S:.0f} s: {names}; see the log lines above")
             self._wake.wait(0.05)
-        if not self._stopping:
-            self._say(f"Ready: {', '.join(child.role for child in self._children)}. Stop with Ctrl-C.")
+        if self._stopping:
+            return
+        if len(waiting) == len(roles):
+            raise StartError(f"nothing is ready after {_READY_LIMIT_S:.0f} s; see the log lines above")
+        if waiting:
+            self._say(f"Not ready yet, see the log lines above: {', '.join(sorted(waiting))}.")
+        self._say(f"Ready: {', '.join(role for role in roles if role not in waiting)}. Stop with Ctrl-C.")
 
     def _watch(self) -> None:
         for child in self._children:
@@ -163,7 +214,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._say("Stopping: live calls may end …")
-        limits = {"call": self._config.node.drain_limit.total_seconds() + _STOP_LIMIT_S}
+        limits = {"call": self._call_stop_limit_s}
         for role in ("call", "alert", "web"):
             for child in self._children:
                 if child.role == role:
@@ -179,15 +230,32 @@ def _metrics_directory(config: Config) -> Path:
     return config.node.data.resolve() / "metrics"
 
 
+def _is_role(pid: int) -> bool:
+    try:
+        return b"louhua.node." in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+class DataInUse(StartError):
+    """Another process holds the data directory."""
+
+
 @contextlib.contextmanager
-def _only_one(data: Path) -> Iterator[None]:
-    """Hold the data directory: two nodes in one would spoil each other's servers."""
-    data.mkdir(parents=True, exist_ok=True)
+def only_one(data: Path) -> Iterator[None]:
+    """Hold the data directory: two nodes in one would spoil each other's servers.
+
+    Raises ``DataInUse``, or ``StartError`` when there can be no such directory.
+    """
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"node.data: {data}: {error.strerror}; give it a directory of your own") from error
     with (data / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise StartError(
+            raise DataInUse(
                 f"another louhua runs in {data}; stop it, or give this one its own [node] data"
             ) from error
         lock.write(str(os.getpid()))

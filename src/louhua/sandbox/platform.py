@@ -105,8 +105,8 @@ class Platform:
         self.stop()
         shutil.rmtree(self.data, ignore_errors=True)
 
-    def start(self) -> None:
-        """Start it and wait until every role is well; raises ``StartError`` with the end of its log."""
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start it, and wait for nothing."""
         command = [sys.executable, "-m", "louhua.cli", "serve", "--config", str(self.config_path)]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -116,8 +116,13 @@ class Platform:
                 stderr=log,
                 env=os.environ | {"COLUMNS": "200"},
             )
+        return self.process
+
+    def start(self) -> None:
+        """Start it and wait until every role is well; raises ``StartError`` with the end of its log."""
+        process = self.launch()
         deadline = time.monotonic() + _START_LIMIT_S
-        while time.monotonic() < deadline and self.process.poll() is None:
+        while time.monotonic() < deadline and process.poll() is None:
             if self.well():
                 return
             time.sleep(0.05)

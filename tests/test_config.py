@@ -52,6 +52,15 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
             "same name",
         ),
         ('[database]\nurl = "mysql://x"\n', "database.url"),
+        ('[sip]\nlisten = "[::1]:5060"\n', "IPv4 only; write it like 0.0.0.0:5060"),
+        ('[sip]\nmedia_address = "0.0.0.0"\n', "name this machine's address"),
+        ('[sip]\nmedia_address = "media.example"\n', "write an IPv4 address of this machine"),
+        ('[sip]\nlisten = "10.0.0.5:5060"\n', "callers of 10.0.0.5 cannot reach it; set it to 10.0.0.5"),
+        ('[sip]\nlisten = "127.0.0.1:20000"\n', "one of media_ports; move one of them"),
+        ('[alerts]\nwatch_limit = "99999999999d"\n', "alerts.watch_limit: '99999999999d' is too long"),
+        ("[alerts]\nwatch_limit = -5\n", "alerts.watch_limit: -5 is not a duration"),
+        ('[alerts]\nenquiry_window = "30m"\n', "whole hours"),
+        ("[node]\nroles = []\n", "node.roles"),
         ("[sip\n", "not TOML"),
     ],
 )
@@ -70,6 +79,24 @@ def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="name an existing file"):
         load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("LOUHUA_SIPP__LISTEN", "127.0.0.1:1", "LOUHUA_SIPP__LISTEN: there is no such section"),
+        ("LOUHUA_NODE__ROLES", "call,alert", "written as JSON"),
+        ("LOUHUA_SMSC", "nonsense", "LOUHUA_SMSC…: cannot be read"),
+        ("LOUHUA_SIP__LISSTEN", "127.0.0.1:1", "sip.lissten: there is no such key"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, complaint: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as raised:
+        load(None)
+    assert complaint in str(raised.value)
 
 
 def test_passwords_are_not_shown() -> None:

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from louhua import __version__
 from louhua.bench.commands import app as bench
-from louhua.config import Config, ConfigError, load
+from louhua.config import CONFIG_VARIABLE, Config, ConfigError, load
 from louhua.processes import StartError
 from louhua.sandbox.commands import app as sandbox
 from louhua.subscribers.commands import app as subscribers
@@ -29,7 +29,11 @@ app.add_typer(subscribers, name="subscribers")
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
-        "--config", "-c", help="The TOML file; without it, defaults and LOUHUA_… variables.", metavar="FILE"
+        "--config",
+        "-c",
+        help="The TOML file; without it, defaults and LOUHUA_… variables.",
+        metavar="FILE",
+        envvar=CONFIG_VARIABLE,
     ),
 ]
 

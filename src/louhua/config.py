@@ -21,13 +21,16 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from louhua.durations import Duration
 
 Role = Literal["call", "alert", "web"]
 NumberSource = Literal["diversion", "history-info", "p-called-party-id", "to", "request-uri"]
 TreatmentName = Literal["release", "announce", "menu"]
+
+
+_PREFIX: Final = "LOUHUA_"
 
 
 class ConfigError(Exception):
@@ -55,6 +58,15 @@ def split_address(address: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def _is_elsewhere(host: str) -> bool:
+    """Whether a host is one address that other machines can reach."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return not address.is_loopback and not address.is_unspecified
+
+
 class Section(BaseModel):
     """A table of the file: unknown keys are refused, values cannot change."""
 
@@ -66,7 +78,7 @@ class Node(Section):
 
     name: str = Field(default="louhua", pattern=r"^[A-Za-z0-9_-]{1,40}$")
     data: Path = Path("var")
-    roles: tuple[Role, ...] = ("call", "alert", "web")
+    roles: tuple[Role, ...] = Field(default=("call", "alert", "web"), min_length=1)
     drain_limit: Duration = timedelta(seconds=60)
     """How long a stopping node lets live calls end."""
 
@@ -164,6 +176,27 @@ class Sip(Section):
             raise ValueError("two trunks have the same name; give each its own")
         return self
 
+    @model_validator(mode="after")
+    def _callers_can_reach_us(self) -> Self:
+        """SIP and RTP are IPv4; what the answer names must be reachable where calls come from."""
+        host, port = split_address(self.listen)
+        if ":" in host:
+            raise ValueError(f"listen {self.listen!r}: SIP is spoken over IPv4 only; write it like 0.0.0.0:5060")
+        try:
+            media = ipaddress.IPv4Address(self.media_address)
+        except ValueError:
+            raise ValueError(
+                f"media_address {self.media_address!r}: write an IPv4 address of this machine"
+            ) from None
+        if media.is_unspecified:
+            raise ValueError("media_address 0.0.0.0: callers send their voice there; name this machine's address")
+        if media.is_loopback and _is_elsewhere(host):
+            raise ValueError(f"media_address {media}: callers of {host} cannot reach it; set it to {host}")
+        first, last = self.port_range
+        if first <= port <= last:
+            raise ValueError(f"listen {self.listen!r}: the port is one of media_ports; move one of them")
+        return self
+
 
 class Smsc(Section):
     """A short message centre and how we bind to it."""
@@ -197,7 +230,14 @@ class Alerts(Section):
     probe_hold_off: Duration = timedelta(seconds=100)
     """From the call to the first probe: a phone out of cover is often back at once."""
     enquiry_window: Duration = timedelta(hours=24)
-    """How long D answers a teaser."""
+    """How long D answers a teaser, which names it in whole hours."""
+
+    @field_validator("enquiry_window")
+    @classmethod
+    def _in_hours(cls, value: timedelta) -> timedelta:
+        if not value or value % timedelta(hours=1):
+            raise ValueError("the teaser names it in whole hours; write it like 24h")
+        return value
 
 
 class Web(Section):
@@ -211,7 +251,7 @@ class Config(BaseSettings):
     """The whole configuration."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LOUHUA_",
+        env_prefix=_PREFIX,
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
@@ -264,10 +304,34 @@ def load(path: Path | None) -> Config:
             raise ConfigError([f"{path}: {error.strerror}; name an existing file with --config"]) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError([f"{path}: not TOML: {error}"]) from error
+    if unknown := _unknown_variables():
+        raise ConfigError(unknown)
     try:
         return Config(**values)
     except ValidationError as error:
         raise ConfigError([_describe(problem) for problem in error.errors()]) from None
+    except SettingsError as error:
+        raise ConfigError([_describe_variable(str(error))]) from None
+
+
+def _unknown_variables() -> list[str]:
+    """Variables that are meant for us and name no section."""
+    sections = {name.upper() for name in Config.model_fields}
+    ours = (name for name in sorted(os.environ) if name.startswith(_PREFIX) and name != CONFIG_VARIABLE)
+    return [
+        f"{name}: there is no such section; the sections are {', '.join(sorted(sections)).lower()}"
+        for name in ours
+        if name.removeprefix(_PREFIX).partition("__")[0].upper() not in sections
+    ]
+
+
+def _describe_variable(error: str) -> str:
+    """What pydantic-settings says of a variable that it cannot read, with the way out."""
+    field = error.partition('field "')[2].partition('"')[0].upper()
+    return (
+        f"{_PREFIX}{field}…: cannot be read; lists and tables are written as JSON,"
+        """ e.g. LOUHUA_NODE__ROLES='["call", "alert"]'"""
+    )
 
 
 _current: list[Config] = []

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import PlainSerializer, PlainValidator
 
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST_S: Final = 366 * 86400
 _FORM: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 
 
@@ -14,13 +15,16 @@ def parse_duration(value: Any) -> timedelta:
     """Read ``"90s"``, ``"1h 30m"`` or a number of seconds; raise ``ValueError`` with the way out."""
     if isinstance(value, timedelta):
         return value
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and 0 <= value <= _LONGEST_S:
         return timedelta(seconds=value)
     text = str(value).strip()
     parts = _FORM.findall(text)
     if not parts or _FORM.sub("", text).strip():
         raise ValueError(f"{value!r} is not a duration; write it like 30s, 10m, 72h or 7d")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds > _LONGEST_S:
+        raise ValueError(f"{value!r} is too long; a year is the longest")
+    return timedelta(seconds=seconds)
 
 
 def format_duration(value: timedelta) -> str:

@@ -31,6 +31,7 @@ def setup_logging(process: str) -> None:
     logging.basicConfig(
         level=logging.WARNING, format='{"level": "%(levelname)s", "logger": "%(name)s", "event": %(message)r}'
     )
-    logging.getLogger("django.request").setLevel(logging.CRITICAL)
+    for logger in ("django.request", "django.security.DisallowedHost"):
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     # Whoever uses a pool says itself that the database is away, once and not ten times a second.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)

@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from louhua.cli import app
+from louhua.db.embedded import EmbeddedPostgres
 from louhua.subscribers.commands import BadRow, read_profiles
 from louhua.subscribers.profiles import Language, Profile
 
@@ -32,6 +33,27 @@ def test_somebody_is_set_and_shown() -> None:
         ["number", "13800138000"], ["registered", "yes"], ["voicemail", "yes"], ["tells_power_on", "yes"],
         ["language", "en"],
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("_database")
+def test_what_is_not_named_stays() -> None:
+    for options in (["--voicemail", "--no-tells-power-on"], ["--language", "en"], ["--no-registered"]):
+        assert runner.invoke(app, ["subscribers", "set", "13800138000", *options]).exit_code == 0
+    shown = dict(
+        line.split() for line in runner.invoke(app, ["subscribers", "show", "13800138000"]).output.splitlines()
+    )
+    assert shown == {
+        "number": "13800138000", "registered": "no", "voicemail": "yes", "tells_power_on": "no", "language": "en",
+    }  # fmt: skip
+
+
+def test_a_database_without_tables_is_explained(
+    postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOUHUA_DATABASE__URL", postgres.url.replace("/louhua?", "/postgres?"))
+    done = runner.invoke(app, ["subscribers", "show", "13800138000"])
+    assert done.exit_code == 1
+    assert "run: louhua migrate" in done.output
 
 
 @pytest.mark.usefixtures("_database")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Final, NoReturn, TypeVar
 
+import msgspec
 import psycopg
 import typer
 from psycopg_pool import PoolTimeout
@@ -58,6 +59,8 @@ def _with_database(config: Config, work: Callable[[Connection], Awaitable[T]]) -
         return asyncio.run(connected())
     except (psycopg.OperationalError, PoolTimeout) as error:
         _fail(f"no database: {str(error).strip()}; is louhua serve running with this configuration?")
+    except psycopg.errors.UndefinedTable:
+        _fail("this database has no tables yet; run: louhua migrate")
 
 
 def _load(path: Path | None) -> Config:
@@ -77,19 +80,37 @@ def _number(text: str, config: Config) -> str:
 @app.command("set")
 def set_(
     number: Annotated[str, typer.Argument(help="The number, e.g. 13800138000.")],
-    registered: Annotated[bool, typer.Option(help="Told of each caller, instead of a teaser.")] = True,
-    voicemail: Annotated[bool, typer.Option(help="Callers may leave a message.")] = False,
+    registered: Annotated[
+        bool | None, typer.Option("--registered/--no-registered", help="Told of each caller, instead of a teaser.")
+    ] = None,
+    voicemail: Annotated[
+        bool | None, typer.Option("--voicemail/--no-voicemail", help="Callers may leave a message.")
+    ] = None,
     language: Annotated[Language | None, typer.Option(help="Of prompts and texts; else the service's.")] = None,
-    tells_power_on: Annotated[bool, typer.Option(help="Others may learn that the phone is on.")] = True,
+    tells_power_on: Annotated[
+        bool | None,
+        typer.Option("--tells-power-on/--no-tells-power-on", help="Others may learn that the phone is on."),
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
-    """Register somebody, or change their profile."""
+    """Change somebody's profile; what is not named stays. Who was not known is registered."""
     settings = _load(config)
-    profile = Profile(
-        number=_number(number, settings), registered=registered, voicemail=voicemail, language=language,
-        tells_power_on=tells_power_on,
-    )  # fmt: skip
-    _with_database(settings, lambda connection: save(connection, [profile]))
+    wanted = _number(number, settings)
+    given = {
+        "registered": registered,
+        "voicemail": voicemail,
+        "language": language,
+        "tells_power_on": tells_power_on,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+
+    async def change(connection: Connection) -> None:
+        async with connection.transaction():
+            known = await lookup(connection, [wanted], settings.service.country)
+            newcomer = {} if wanted in known.known else {"registered": True}
+            await save(connection, [msgspec.structs.replace(known[wanted], **(newcomer | changes))])
+
+    _with_database(settings, change)
     _out.print(f"{number} is set", highlight=False)
 
 

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from louhua.config import current
 from louhua.db.pool import database_url, django_database
+from louhua.web.hosts import allowed_hosts
 from louhua.web.secret import secret_key
 
 _config = current()
 
 DEBUG = False
 SECRET_KEY = secret_key(_config.node.data)
-ALLOWED_HOSTS = list(_config.web.hosts)
+ALLOWED_HOSTS = allowed_hosts(_config.web)
 INSTALLED_APPS = [
     "louhua.subscribers",
     "louhua.alerts",

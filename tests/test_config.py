@@ -60,6 +60,13 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
         ('[alerts]\nwatch_limit = "99999999999d"\n', "alerts.watch_limit: '99999999999d' is too long"),
         ("[alerts]\nwatch_limit = -5\n", "alerts.watch_limit: -5 is not a duration"),
         ('[alerts]\nenquiry_window = "30m"\n', "whole hours"),
+        ('[[ranges]]\nname = "a"\nprefixes = []\n', "ranges.0.prefixes"),
+        ('[[ranges]]\nname = "a"\nprefixes = ["+86"]\n', "ranges.0.prefixes.0"),
+        ('[[ranges]]\nname = "a"\nprefixes = ["86"]\nsmsc = ["b"]\n', "ranges a: no [[smsc]] is named 'b'"),
+        (
+            '[[ranges]]\nname = "a"\nprefixes = ["86"]\n[[ranges]]\nname = "b"\nprefixes = ["861", "86"]\n',
+            "ranges b: 86 is a prefix of a, too",
+        ),
         ("[node]\nroles = []\n", "node.roles"),
         ("[sip\n", "not TOML"),
     ],

@@ -221,6 +221,21 @@ class Smsc(Section):
     response_timeout: Duration = timedelta(seconds=10)
 
 
+class NumberRange(Section):
+    """Numbers that begin alike: whether they are served, and how they are reached; the longest prefix decides.
+
+    Without any range everybody is served; with one, nobody outside the served ranges is.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    prefixes: tuple[Annotated[str, Field(pattern=r"^[0-9]{1,20}$")], ...] = Field(min_length=1)
+    """Canonical, as 86138; without plus sign."""
+    served: bool = True
+    """Whether calls to these numbers make alerts."""
+    smsc: tuple[str, ...] = ()
+    """Names of the SMSCs for texts to these numbers: the first that is up; empty: whichever has room."""
+
+
 class Alerts(Section):
     """When alerts are sent."""
 
@@ -264,6 +279,7 @@ class Config(BaseSettings):
     nats: Nats = Nats()
     sip: Sip = Sip()
     smsc: tuple[Smsc, ...] = ()
+    ranges: tuple[NumberRange, ...] = ()
     alerts: Alerts = Alerts()
     web: Web = Web()
 
@@ -284,6 +300,19 @@ class Config(BaseSettings):
         names = [smsc.name for smsc in self.smsc]
         if len(names) != len(set(names)):
             raise ValueError("two [[smsc]] have the same name; give each its own")
+        return self
+
+    @model_validator(mode="after")
+    def _ranges_make_sense(self) -> Self:
+        known = {smsc.name for smsc in self.smsc}
+        owners: dict[str, str] = {}
+        for given in self.ranges:
+            if missing := set(given.smsc) - known:
+                raise ValueError(f"ranges {given.name}: no [[smsc]] is named {sorted(missing)[0]!r}")
+            for prefix in given.prefixes:
+                if prefix in owners:
+                    raise ValueError(f"ranges {given.name}: {prefix} is a prefix of {owners[prefix]}, too")
+                owners[prefix] = given.name
         return self
 
 

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from louhua.durations import Duration
+from louhua.hours import NEVER, HoursOfDay
 
 Role = Literal["call", "alert", "web"]
 NumberSource = Literal["diversion", "history-info", "p-called-party-id", "to", "request-uri"]
@@ -246,6 +247,24 @@ class Alerts(Section):
     """From the call to the first probe: a phone out of cover is often back at once."""
     enquiry_window: Duration = timedelta(hours=24)
     """How long D answers a teaser, which names it in whole hours."""
+    enquiry_days: int = Field(default=7, ge=0, le=31)
+    """D followed by a number of days brings the calls of so many days at most; 0 is not at all."""
+    first: Literal["caller", "callee"] = "caller"
+    """Whose service speaks when both are registered and the phone is off (主叫优先)."""
+    texts_abroad: bool = False
+    """Whether numbers of other countries can get texts."""
+    ask_mobile: bool = False
+    """Whether a caller who cannot get a text is asked for a mobile number to be told of power-on."""
+    missed_after_message: bool = False
+    """Whether a callee is told of a call that was missed by somebody who also left a message."""
+    quiet_hours: HoursOfDay = NEVER
+    """Hours in which nobody gets a text that he did not just ask for, unless his own say otherwise."""
+    daily_limit: int = Field(default=20, ge=0, le=1000)
+    """Texts a person and day; what is beyond comes in one digest the next day. 0 is without limit."""
+    sender: Literal["service", "caller"] = "service"
+    """Whose number a text about one caller comes from."""
+    opt_out: bool = False
+    """Whether texts nobody asked for say how to end the service."""
 
     @field_validator("enquiry_window")
     @classmethod

@@ -24,7 +24,7 @@ from louhua.bus.events import (
 from louhua.config import Config
 from louhua.db.pool import Pool
 from louhua.reachability.prober import Prober
-from louhua.subscribers.profiles import Profile
+from louhua.subscribers.profiles import Profile, Status
 from louhua.subscribers.store import save
 from louhua.texts import receipts, store
 from louhua.texts.outbox import TextKind
@@ -160,7 +160,7 @@ class Story:
     async def register(self, **profile: Any) -> None:
         """Somebody has a profile."""
         async with self.pool.connection() as connection:
-            await save(connection, [Profile(**{"number": CALLEE, "registered": True, **profile})])
+            await save(connection, [Profile(**{"number": CALLEE, "status": Status.REGISTERED, **profile})])
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the database holds."""

@@ -11,7 +11,7 @@ from louhua.alerts.rules import Draft, drafts_of, merge, proofs_of, retry_after,
 from louhua.alerts.states import Kind, State
 from louhua.bus.events import CallEnded, Choice, Outcome, Reason, Treatment
 from louhua.config import Alerts
-from louhua.subscribers.profiles import Profile
+from louhua.subscribers.profiles import Privacy, Profile, Status
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 SETTINGS = Alerts()
@@ -41,8 +41,8 @@ def drafts(**changes: Any) -> list[Draft]:
 
 
 UNREGISTERED = Profile(number=CALLEE)
-REGISTERED = Profile(number=CALLEE, registered=True)
-DISCREET = Profile(number=CALLEE, tells_power_on=False)
+REGISTERED = Profile(number=CALLEE, status=Status.REGISTERED)
+DISCREET = Profile(number=CALLEE, power_on=Privacy.NOBODY)
 LANDLINE = Profile(number=CALLEE, textable=False)
 
 

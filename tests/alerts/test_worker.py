@@ -11,6 +11,7 @@ from psycopg.errors import DeadlockDetected
 from tests.alerts.story import Story, Tell
 
 from louhua.bus.events import Choice, Reason, ReceiptState
+from louhua.subscribers.profiles import Privacy
 from louhua.texts import receipts, store
 from louhua.texts.sender import announce
 
@@ -391,7 +392,7 @@ def test_many_workers_on_the_same_phones_count_every_call_once(tell: Tell) -> No
 def test_privacy_is_checked_when_the_text_is_worded(tell: Tell) -> None:
     async def story(s: Story) -> None:
         await s.calls(s.call(A, Choice.POWER_ON))
-        await s.register(tells_power_on=False)
+        await s.register(power_on=Privacy.NOBODY)
         await s.phone_on()
         assert await s.claim() == []
         assert await s.alerts() == [("power_on", A, "dropped", 1)]

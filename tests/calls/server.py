@@ -22,7 +22,7 @@ from louhua.calls.media.manager import MediaManager
 from louhua.calls.spool import Spool
 from louhua.config import Config, Sip, Trunk
 from louhua.log import setup_logging
-from louhua.subscribers.profiles import Profile
+from louhua.subscribers.profiles import Profile, Status
 
 TRUNKS = (
     Trunk(name="connect", peers=("127.0.0.1",)),
@@ -143,7 +143,7 @@ async def dialogue(call: Call) -> None:
 def lookup(numbers: Sequence[str], callback: Callable[[Mapping[str, Profile]], None]) -> None:
     """Profiles: one callee is registered, about another the database never answers."""
     if "8613800138008" not in numbers:
-        found = {n: Profile(number=n, registered=True) for n in numbers if n == "8613800138007"}
+        found = {n: Profile(number=n, status=Status.REGISTERED) for n in numbers if n == "8613800138007"}
         threading.Thread(target=callback, args=(found,)).start()
 
 

@@ -6,7 +6,7 @@ from tests.ivr.caller import CALLEE, CALLER, HANG_UP, Caller, follow, said
 from louhua.bus.events import Choice, Reason, Treatment
 from louhua.config import Config
 from louhua.ivr.service import serve
-from louhua.subscribers.profiles import Language, Profile
+from louhua.subscribers.profiles import Language, Privacy, Profile
 
 PEERS, QUIET = ["10.1.0.0/16"], {"busy": "release"}
 CONFIG = Config.model_validate(
@@ -95,7 +95,7 @@ def test_a_withheld_caller_can_only_leave_another_number() -> None:
 
 
 def test_privacy_and_land_lines_take_the_power_on_option_away() -> None:
-    silent = Profile(number=CALLER), Profile(number=CALLEE, tells_power_on=False)
+    silent = Profile(number=CALLER), Profile(number=CALLEE, power_on=Privacy.NOBODY)
     land_line = Profile(number=CALLER, textable=False), Profile(number=CALLEE)
     for profiles in (silent, land_line):
         assert "menu-power-on" not in said(serve_to(Caller(HANG_UP, profiles=profiles)))

@@ -8,7 +8,7 @@ from louhua.bus.events import Choice, Reason, Treatment
 from louhua.config import Trunk
 from louhua.ivr import treatment
 from louhua.ivr.treatment import KEYS, TREATMENTS, options_for, treatment_of
-from louhua.subscribers.profiles import Profile
+from louhua.subscribers.profiles import Privacy, Profile
 
 PAGE = Path(__file__).parents[2] / "docs/ivr.md"
 TRUNK = Trunk(name="msc", peers=("10.0.0.0/8",))
@@ -44,7 +44,7 @@ def test_a_trunk_goes_before_the_table(reason: Reason, chosen: str) -> None:
 @pytest.mark.parametrize("tells", [False, True])
 def test_options_are_those_that_can_be_kept(voicemail: bool, caller: str, textable: bool, tells: bool) -> None:
     of_caller = Profile(number=caller, textable=textable)
-    of_callee = Profile(voicemail=voicemail, tells_power_on=tells)
+    of_callee = Profile(voicemail=voicemail, power_on=Privacy.EVERYBODY if tells else Privacy.NOBODY)
     offered = {"1": voicemail, "2": caller != "", "3": True, "4": caller != "" and textable and tells}
     expected = {key: choice for key, choice in KEYS.items() if offered[key]}
     assert options_for(caller, of_caller, of_callee) == expected

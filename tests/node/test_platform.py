@@ -225,8 +225,9 @@ def test_a_message_is_recorded_kept_and_announced(live: Live) -> None:
 
         with psycopg.connect(database_url(world.platform.config), autocommit=True) as connection:
             connection.execute(
-                "INSERT INTO subscribers_subscriber (number, registered, voicemail, language, tells_power_on,"
-                " created_at, updated_at) VALUES ('8613800138000', true, true, '', true, now(), now())"
+                "INSERT INTO subscribers_subscriber (number, status, voicemail, language, power_on,"
+                " power_on_hours, quiet_hours, digest, sender, notice_due, created_at, updated_at) VALUES"
+                " ('8613800138000', 'registered', true, '', 'everybody', '', '', false, '', false, now(), now())"
             )
         world.smsc.phone_off(CALLEE)
         script: list[Step] = [After("menu-message"), Press("1"), After("beep"), Wait(0.2), Speak(2.0), Press("#")]

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from louhua.cli import app
 from louhua.db.embedded import EmbeddedPostgres
 from louhua.subscribers.commands import BadRow, read_profiles
-from louhua.subscribers.profiles import Language, Profile
+from louhua.subscribers.profiles import Language, Privacy, Profile, Status
 
 runner = CliRunner(env={"COLUMNS": "100", "TERM": "dumb"})
 
@@ -30,20 +30,20 @@ def test_somebody_is_set_and_shown() -> None:
     assert done.exit_code == 0, done.output
     shown = runner.invoke(app, ["subscribers", "show", "+86 138 0013 8000"]).output
     assert [line.split() for line in shown.splitlines()] == [
-        ["number", "13800138000"], ["registered", "yes"], ["voicemail", "yes"], ["tells_power_on", "yes"],
+        ["number", "13800138000"], ["status", "registered"], ["voicemail", "yes"], ["power_on", "everybody"],
         ["language", "en"],
     ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("_database")
 def test_what_is_not_named_stays() -> None:
-    for options in (["--voicemail", "--no-tells-power-on"], ["--language", "en"], ["--no-registered"]):
+    for options in (["--voicemail", "--power-on=nobody"], ["--language", "en"], ["--status=suspended"]):
         assert runner.invoke(app, ["subscribers", "set", "13800138000", *options]).exit_code == 0
     shown = dict(
         line.split() for line in runner.invoke(app, ["subscribers", "show", "13800138000"]).output.splitlines()
     )
     assert shown == {
-        "number": "13800138000", "registered": "no", "voicemail": "yes", "tells_power_on": "no", "language": "en",
+        "number": "13800138000", "status": "suspended", "voicemail": "yes", "power_on": "nobody", "language": "en",
     }  # fmt: skip
 
 
@@ -58,17 +58,17 @@ def test_a_database_without_tables_is_explained(
 
 @pytest.mark.usefixtures("_database")
 def test_who_is_not_known_has_the_default_profile() -> None:
-    assert "registered      no" in runner.invoke(app, ["subscribers", "show", "13800138000"]).output
+    assert "status          unregistered" in runner.invoke(app, ["subscribers", "show", "13800138000"]).output
 
 
 @pytest.mark.usefixtures("_database")
 def test_a_file_is_imported_and_imported_again(tmp_path: Path) -> None:
-    lines = "".join(f"1380013{number:04},yes,no\n" for number in range(2500))
-    path = write(tmp_path, "number,registered,voicemail\n" + lines)
+    lines = "".join(f"1380013{number:04},registered,no\n" for number in range(2500))
+    path = write(tmp_path, "number,status,voicemail\n" + lines)
     for _ in range(2):
         done = runner.invoke(app, ["subscribers", "import", str(path)])
         assert "2,500 subscribers imported" in done.output
-    assert "registered      yes" in runner.invoke(app, ["subscribers", "show", "13800130007"]).output
+    assert "status          registered" in runner.invoke(app, ["subscribers", "show", "13800130007"]).output
 
 
 @pytest.mark.usefixtures("_database")
@@ -77,7 +77,7 @@ def test_a_file_with_a_wrong_line_changes_nothing(tmp_path: Path) -> None:
     done = runner.invoke(app, ["subscribers", "import", str(path)])
     assert done.exit_code == 1
     assert "line 3: 'nobody' is not a telephone number" in done.output
-    assert "registered      no" in runner.invoke(app, ["subscribers", "show", "13800138000"]).output
+    assert "status          unregistered" in runner.invoke(app, ["subscribers", "show", "13800138000"]).output
 
 
 def test_a_missing_database_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -88,10 +88,16 @@ def test_a_missing_database_is_explained(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_a_full_row_is_read(tmp_path: Path) -> None:
-    path = write(tmp_path, "\ufeffnumber,registered,voicemail,language,tells_power_on\n13800138000,是,1,en,否\n")
+    path = write(
+        tmp_path, "\ufeffnumber,status,voicemail,language,power_on\n13800138000,Registered,是,en,nobody\n"
+    )
     assert list(read_profiles(path, "CN")) == [
         Profile(
-            number="8613800138000", registered=True, voicemail=True, language=Language.EN, tells_power_on=False
+            number="8613800138000",
+            status=Status.REGISTERED,
+            voicemail=True,
+            language=Language.EN,
+            power_on=Privacy.NOBODY,
         )
     ]
 
@@ -102,7 +108,7 @@ def test_a_full_row_is_read(tmp_path: Path) -> None:
         ("", "first line must name the columns"),
         ("13800138000\n", "first line must name the columns"),
         ("number,colour\n13800138000,red\n", "first line must name the columns"),
-        ("number,registered\n13800138000,maybe\n", "line 2: registered is 'maybe'"),
+        ("number,status\n13800138000,maybe\n", "line 2: status is 'maybe'"),
         ("number,language\n13800138000,fr\n", "line 2: 'fr'"),
         ("number\n13800138000\n+8613800138000\n", "line 3: the number stands in line 2, too"),
     ],

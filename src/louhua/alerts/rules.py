@@ -70,7 +70,7 @@ def _can_be_kept(kind: Kind, call: CallEnded, callee: Profile, caller: Profile) 
     """Whether what was chosen can be done; a choice that cannot leaves a missed call like any other."""
     match kind:
         case Kind.POWER_ON:
-            return bool(call.caller) and caller.textable and callee.tells_power_on
+            return caller.textable and callee.may_learn_power_on(call.caller)
         case Kind.CALL_BACK:
             return bool(call.caller) and callee.textable
         case _:

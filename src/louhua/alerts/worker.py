@@ -126,7 +126,9 @@ class AlertWorker:
             numbers = {number for alert in due for number in (alert.callee, alert.recipient)}
             profiles = await lookup(connection, numbers, self._config.service.country)
             forbidden = [
-                alert for alert in due if alert.kind is Kind.POWER_ON and not profiles[alert.callee].tells_power_on
+                alert
+                for alert in due
+                if alert.kind is Kind.POWER_ON and not profiles[alert.callee].may_learn_power_on(alert.caller)
             ]
             await store.mark_forbidden(connection, [alert.id for alert in forbidden], now)
             allowed = [alert for alert in due if alert not in forbidden]

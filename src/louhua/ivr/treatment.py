@@ -63,6 +63,6 @@ def options_for(caller: str, caller_profile: Profile, callee_profile: Profile) -
         Choice.MESSAGE: callee_profile.voicemail,
         Choice.CALL_BACK: bool(caller),
         Choice.CALL_OTHER: True,
-        Choice.POWER_ON: bool(caller) and caller_profile.textable and callee_profile.tells_power_on,
+        Choice.POWER_ON: caller_profile.textable and callee_profile.may_learn_power_on(caller),
     }
     return {key: choice for key, choice in KEYS.items() if kept[choice]}

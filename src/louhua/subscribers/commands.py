@@ -17,7 +17,7 @@ from rich.progress import track
 from louhua.config import Config, ConfigError, load
 from louhua.db.pool import Connection, database_url
 from louhua.numbers import canonical, national
-from louhua.subscribers.profiles import Language, Profile
+from louhua.subscribers.profiles import Language, Privacy, Profile, Status
 from louhua.subscribers.store import lookup, save
 
 app = typer.Typer(help="Who is registered, and how.", no_args_is_help=True)
@@ -29,7 +29,7 @@ ConfigOption = Annotated[
 _BATCH: Final = 1000
 _TRUE: Final = {"1", "true", "yes", "y", "是"}
 _FALSE: Final = {"", "0", "false", "no", "n", "否"}
-_COLUMNS: Final = ("number", "registered", "voicemail", "language", "tells_power_on")
+_COLUMNS: Final = ("number", "status", "voicemail", "language", "power_on")
 
 _out = Console()
 _err = Console(stderr=True)
@@ -80,34 +80,31 @@ def _number(text: str, config: Config) -> str:
 @app.command("set")
 def set_(
     number: Annotated[str, typer.Argument(help="The number, e.g. 13800138000.")],
-    registered: Annotated[
-        bool | None, typer.Option("--registered/--no-registered", help="Told of each caller, instead of a teaser.")
+    status: Annotated[
+        Status | None, typer.Option(help="Registered: told of each caller, instead of a teaser.")
     ] = None,
     voicemail: Annotated[
         bool | None, typer.Option("--voicemail/--no-voicemail", help="Callers may leave a message.")
     ] = None,
     language: Annotated[Language | None, typer.Option(help="Of prompts and texts; else the service's.")] = None,
-    tells_power_on: Annotated[
-        bool | None,
-        typer.Option("--tells-power-on/--no-tells-power-on", help="Others may learn that the phone is on."),
-    ] = None,
+    power_on: Annotated[Privacy | None, typer.Option(help="Who may learn that the phone is on.")] = None,
     config: ConfigOption = None,
 ) -> None:
     """Change somebody's profile; what is not named stays. Who was not known is registered."""
     settings = _load(config)
     wanted = _number(number, settings)
     given = {
-        "registered": registered,
+        "status": status,
         "voicemail": voicemail,
         "language": language,
-        "tells_power_on": tells_power_on,
+        "power_on": power_on,
     }
     changes = {name: value for name, value in given.items() if value is not None}
 
     async def change(connection: Connection) -> None:
         async with connection.transaction():
             known = await lookup(connection, [wanted], settings.service.country)
-            newcomer = {} if wanted in known.known else {"registered": True}
+            newcomer = {} if wanted in known.known else {"status": Status.REGISTERED}
             await save(connection, [msgspec.structs.replace(known[wanted], **(newcomer | changes))])
 
     _with_database(settings, change)
@@ -124,8 +121,9 @@ def show(
     country = settings.service.country
     profile = _with_database(settings, lambda connection: lookup(connection, [wanted], country))[wanted]
     _out.print(f"number          {national(wanted, country)}", highlight=False)
-    for name in ("registered", "voicemail", "tells_power_on"):
-        _out.print(f"{name:<15} {'yes' if getattr(profile, name) else 'no'}", highlight=False)
+    _out.print(f"status          {profile.status}", highlight=False)
+    _out.print(f"voicemail       {'yes' if profile.voicemail else 'no'}", highlight=False)
+    _out.print(f"power_on        {profile.power_on}", highlight=False)
     _out.print(f"{'language':<15} {profile.language or 'the service’s'}", highlight=False)
 
 
@@ -180,11 +178,18 @@ def _profile(row: dict[str, str | None], country: str) -> Profile:
     language = (row.get("language") or "").strip()
     return Profile(
         number=number,
-        registered=_flag(row, "registered", default=True),
+        status=Status(_choice(row, "status", Status.REGISTERED)),
         voicemail=_flag(row, "voicemail", default=False),
         language=Language(language) if language else None,
-        tells_power_on=_flag(row, "tells_power_on", default=True),
+        power_on=Privacy(_choice(row, "power_on", Privacy.EVERYBODY)),
     )
+
+
+def _choice(row: dict[str, str | None], name: str, default: Status | Privacy) -> str:
+    value = (row.get(name) or "").strip().lower() or default
+    if value not in list(type(default)):
+        raise ValueError(f"{name} is {value!r}; write {', '.join(type(default))}")
+    return value
 
 
 def _flag(row: dict[str, str | None], name: str, *, default: bool) -> bool:

@@ -1,8 +1,14 @@
-"""What the platform knows of a subscriber when a call or a text is decided."""
+"""What the platform knows of a subscriber when a call or a text is decided.
 
+Source: the requirement's opening (注册用户, 非注册用户), 隐私防护 and 用户管理 (黑名单、白名单).
+"""
+
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
+
+from louhua.hours import Hours
 
 
 class Language(StrEnum):
@@ -12,17 +18,80 @@ class Language(StrEnum):
     EN = "en"
 
 
+class Status(StrEnum):
+    """What somebody is to the service; who is not known is unregistered, and served all the same."""
+
+    UNREGISTERED = "unregistered"
+    REGISTERED = "registered"
+    SUSPENDED = "suspended"
+
+
+class Privacy(StrEnum):
+    """Who may learn that one's phone is on."""
+
+    EVERYBODY = "everybody"
+    LIST = "list"
+    NOBODY = "nobody"
+
+
+class Sender(StrEnum):
+    """Whose number a text about a caller comes from."""
+
+    SERVICE = "service"
+    CALLER = "caller"
+
+
+class Listing(StrEnum):
+    """A subscriber's lists (黑名单, 白名单)."""
+
+    BLOCK = "block"
+    ALLOW = "allow"
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """One subscriber; the defaults are those of somebody who never registered.
 
-    ``language`` is ``None`` where the service's default applies. ``textable`` is false for numbers that
-    cannot get a text (land lines, withheld callers). ``tells_power_on`` is the callee's privacy: whether
-    others may learn that the phone is on.
+    ``None`` is the service's own setting. ``textable`` is false for numbers that cannot get a text (land
+    lines, withheld callers). ``power_on_hours`` are those in which others may learn that the phone is on;
+    ``daily_limit`` is in texts a day, and 0 is without limit. ``blocked`` and ``allowed`` are those on the
+    subscriber's lists among the numbers that were looked up together.
     """
 
     number: str = ""
-    registered: bool = False
+    status: Status = Status.UNREGISTERED
     voicemail: bool = False
     language: Language | None = None
     textable: bool = True
-    tells_power_on: bool = True
+    power_on: Privacy = Privacy.EVERYBODY
+    power_on_hours: Hours | None = None
+    quiet_hours: Hours | None = None
+    digest: bool = False
+    sender: Sender | None = None
+    daily_limit: int | None = None
+    blocked: frozenset[str] = frozenset()
+    allowed: frozenset[str] = frozenset()
+
+    @property
+    def registered(self) -> bool:
+        """Whether the basic functions are this subscriber's."""
+        return self.status is Status.REGISTERED
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the service rests for this subscriber."""
+        return self.status is Status.SUSPENDED
+
+    def blocks(self, caller: str) -> bool:
+        """Whether a caller is on the block list; who is withheld is on none."""
+        return caller in self.blocked
+
+    def may_learn_power_on(self, caller: str, local: datetime | None = None) -> bool:
+        """Whether a caller may be told that this phone is on (隐私防护).
+
+        ``local`` is when he would be told, in the operator's zone; ``None`` when that is not known yet.
+        """
+        if not caller or self.blocks(caller) or self.power_on is Privacy.NOBODY:
+            return False
+        if self.power_on is Privacy.LIST and caller not in self.allowed:
+            return False
+        return local is None or self.power_on_hours is None or local in self.power_on_hours

@@ -1,30 +1,68 @@
-"""Profiles in PostgreSQL, a batch at a time."""
+"""Profiles and lists in PostgreSQL, a batch at a time."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from louhua.db.pool import Connection
+from louhua.hours import parse_hours
 from louhua.numbers import textable
-from louhua.subscribers.profiles import Language, Profile
+from louhua.subscribers.profiles import Language, Listing, Privacy, Profile, Sender, Status
 
-# Primary-key look-ups of the numbers asked for.
+# Primary-key look-ups of the numbers asked for; of their lists, only what concerns one another.
 LOOKUP: Final = """
-SELECT number, registered, voicemail, language, tells_power_on
-  FROM subscribers_subscriber
- WHERE number = ANY(%(numbers)s)
+SELECT s.number, s.status, s.voicemail, s.language, s.power_on, s.power_on_hours, s.quiet_hours, s.digest,
+       s.sender, s.daily_limit,
+       ARRAY(SELECT l.number FROM subscribers_listed AS l
+              WHERE l.owner = s.number AND l.list = 'block' AND l.number = ANY(%(numbers)s)),
+       ARRAY(SELECT l.number FROM subscribers_listed AS l
+              WHERE l.owner = s.number AND l.list = 'allow' AND l.number = ANY(%(numbers)s))
+  FROM subscribers_subscriber AS s
+ WHERE s.number = ANY(%(numbers)s)
 """
 
-# One row a number; what is there is replaced.
+# One row a number; what is there is replaced. Who becomes registered is told of it, once.
 SAVE: Final = """
 INSERT INTO subscribers_subscriber AS known
-       (number, registered, voicemail, language, tells_power_on, created_at, updated_at)
-SELECT number, registered, voicemail, language, tells_power_on, now(), now()
-  FROM unnest(%(numbers)s::text[], %(registered)s::bool[], %(voicemail)s::bool[], %(languages)s::text[],
-              %(tells_power_on)s::bool[]) AS given (number, registered, voicemail, language, tells_power_on)
+       (number, status, voicemail, language, power_on, power_on_hours, quiet_hours, digest, sender, daily_limit,
+        notice_due, created_at, updated_at)
+SELECT number, status, voicemail, language, power_on, power_on_hours, quiet_hours, digest, sender, daily_limit,
+       status = 'registered', now(), now()
+  FROM unnest(%(numbers)s::text[], %(statuses)s::text[], %(voicemail)s::bool[], %(languages)s::text[],
+              %(power_on)s::text[], %(power_on_hours)s::text[], %(quiet_hours)s::text[], %(digest)s::bool[],
+              %(senders)s::text[], %(daily_limits)s::int[])
+    AS given (number, status, voicemail, language, power_on, power_on_hours, quiet_hours, digest, sender,
+              daily_limit)
     ON CONFLICT (number) DO UPDATE
-   SET registered = excluded.registered, voicemail = excluded.voicemail, language = excluded.language,
-       tells_power_on = excluded.tells_power_on, updated_at = excluded.updated_at
+   SET status = excluded.status, voicemail = excluded.voicemail, language = excluded.language,
+       power_on = excluded.power_on, power_on_hours = excluded.power_on_hours,
+       quiet_hours = excluded.quiet_hours, digest = excluded.digest, sender = excluded.sender,
+       daily_limit = excluded.daily_limit,
+       notice_due = excluded.status = 'registered' AND (known.notice_due OR known.status = 'unregistered'),
+       updated_at = excluded.updated_at
 """
+
+# Primary key.
+LIST: Final = """
+INSERT INTO subscribers_listed (owner, list, number, created_at)
+SELECT owner, list, number, now()
+  FROM unnest(%(owners)s::text[], %(lists)s::text[], %(numbers)s::text[]) AS given (owner, list, number)
+    ON CONFLICT (owner, list, number) DO NOTHING
+"""
+
+# Primary-key look-ups.
+UNLIST: Final = """
+DELETE FROM subscribers_listed AS l
+ USING unnest(%(owners)s::text[], %(lists)s::text[], %(numbers)s::text[]) AS given (owner, list, number)
+ WHERE l.owner = given.owner AND l.list = given.list AND l.number = given.number
+"""
+
+# Primary key, one owner's range of it.
+LISTED: Final = """
+SELECT owner, list, number FROM subscribers_listed WHERE owner = ANY(%(owners)s) ORDER BY owner, list, created_at
+"""
+
+Entry = tuple[str, Listing, str]
+"""(owner, list, number) of a list's entry."""
 
 
 class Profiles:
@@ -45,31 +83,66 @@ def default_profile(number: str, country: str) -> Profile:
 
 
 async def lookup(connection: Connection, numbers: Iterable[str], country: str) -> Profiles:
-    """Profiles of many numbers in one round trip."""
+    """Profiles of many numbers in one round trip, with what is on their lists of one another."""
     cursor = await connection.execute(LOOKUP, {"numbers": sorted(set(numbers))})
     known = {
         number: Profile(
             number=number,
-            registered=registered,
+            status=Status(status),
             voicemail=voicemail,
             language=Language(language) if language else None,
             textable=textable(number, country),
-            tells_power_on=tells_power_on,
+            power_on=Privacy(power_on),
+            power_on_hours=parse_hours(power_on_hours) if power_on_hours else None,
+            quiet_hours=parse_hours(quiet_hours) if quiet_hours else None,
+            digest=digest,
+            sender=Sender(sender) if sender else None,
+            daily_limit=daily_limit,
+            blocked=frozenset(blocked),
+            allowed=frozenset(allowed),
         )
-        for number, registered, voicemail, language, tells_power_on in await cursor.fetchall()
-    }
+        for (
+            number, status, voicemail, language, power_on, power_on_hours, quiet_hours, digest, sender,
+            daily_limit, blocked, allowed,
+        ) in await cursor.fetchall()
+    }  # fmt: skip
     return Profiles(known, country)
 
 
 async def save(connection: Connection, profiles: Sequence[Profile]) -> None:
-    """Store profiles; those of the same numbers are replaced. A number may stand in ``profiles`` once."""
+    """Store profiles (not their lists); those of the same numbers are replaced. A number may stand there once."""
     await connection.execute(
         SAVE,
         {
             "numbers": [profile.number for profile in profiles],
-            "registered": [profile.registered for profile in profiles],
+            "statuses": [profile.status for profile in profiles],
             "voicemail": [profile.voicemail for profile in profiles],
             "languages": [profile.language or "" for profile in profiles],
-            "tells_power_on": [profile.tells_power_on for profile in profiles],
+            "power_on": [profile.power_on for profile in profiles],
+            "power_on_hours": [str(profile.power_on_hours or "") for profile in profiles],
+            "quiet_hours": [str(profile.quiet_hours or "") for profile in profiles],
+            "digest": [profile.digest for profile in profiles],
+            "senders": [profile.sender or "" for profile in profiles],
+            "daily_limits": [profile.daily_limit for profile in profiles],
         },
     )
+
+
+async def change_lists(connection: Connection, added: Sequence[Entry], removed: Sequence[Entry]) -> None:
+    """Put entries on lists and take others off; what is there, or not there, already changes nothing."""
+    for statement, entries in ((LIST, added), (UNLIST, removed)):
+        if entries:
+            await connection.execute(
+                statement,
+                {
+                    "owners": [owner for owner, _, _ in entries],
+                    "lists": [listing for _, listing, _ in entries],
+                    "numbers": [number for _, _, number in entries],
+                },
+            )
+
+
+async def listed(connection: Connection, owners: Sequence[str]) -> list[Entry]:
+    """Everything on the lists of these subscribers, the oldest first."""
+    cursor = await connection.execute(LISTED, {"owners": list(owners)})
+    return [(owner, Listing(name), number) for owner, name, number in await cursor.fetchall()]

@@ -79,6 +79,13 @@ def textable(number: str, country: str = "CN") -> bool:
     return phonenumbers.number_type(parsed) not in _NO_TEXTS
 
 
+@lru_cache(maxsize=65536)
+def abroad(number: str, country: str = "CN") -> bool:
+    """Whether a canonical number is known to belong to another country."""
+    parsed = _parse("+" + number, country) if number else None
+    return parsed is not None and phonenumbers.region_code_for_number(parsed) != country
+
+
 def masked(number: str) -> str:
     """A number for a log line: all but the last four digits hidden."""
     return "*" * max(0, len(number) - 4) + number[-4:]

@@ -126,8 +126,7 @@ class History:
             "SELECT id FROM alerts_alert WHERE state IN ('held', 'due') AND NOT watched AND due_at IS NULL"
         ), "an alert waits for nothing"
         assert not await s.rows(
-            "SELECT alert_id FROM texts_text WHERE state = 'delivered' AND alert_id IS NOT NULL"
-            " GROUP BY 1 HAVING count(*) > 1"
+            "SELECT unnest(alert_ids) FROM texts_text WHERE state = 'delivered' GROUP BY 1 HAVING count(*) > 1"
         ), "an alert was delivered twice"
         moves = await s.rows("SELECT DISTINCT old, new FROM test_move WHERE old <> new")
         assert set(moves) <= ALLOWED, "a move that the table does not have"

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 MODULES = [
+    "louhua.alerts.daily",
     "louhua.alerts.store",
     "louhua.reachability.store",
     "louhua.subscribers.store",

@@ -4,10 +4,13 @@ import pytest
 from tests.ivr.caller import HANG_UP, LISTEN, Caller, Move, Say, ends_after, follow, said
 
 from louhua.bus.events import Choice
+from louhua.config import Config
 from louhua.ivr.menu import menu
 from louhua.ivr.treatment import KEYS
+from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Language
 
+PLAN = NumberPlan(Config())
 INTRO = ["menu-intro", "beep"]
 OPTIONS = ["menu-message", "menu-call-back", "menu-other", "menu-power-on"]
 NUMBER = [*"01088886666"]
@@ -15,7 +18,7 @@ NUMBER = [*"01088886666"]
 
 def offer(*moves: Move, language: Language = Language.ZH_HANS, keys: str = "1234") -> Caller:
     caller = Caller(*moves)
-    follow(menu(caller, language, {key: KEYS[key] for key in keys}, "CN"))
+    follow(menu(caller, language, {key: KEYS[key] for key in keys}, PLAN, ask_mobile=False))
     return caller
 
 
@@ -137,6 +140,6 @@ def test_the_third_try_still_counts() -> None:
 def test_a_caller_who_knows_the_menu_keys_everything_at_once() -> None:
     caller = Caller()
     caller.keys = ["3", *NUMBER, "#", "1"]
-    follow(menu(caller, Language.EN, {"3": Choice.CALL_OTHER}, "CN"))
+    follow(menu(caller, Language.EN, {"3": Choice.CALL_OTHER}, PLAN, ask_mobile=False))
     assert caller.result.other_number == "861088886666"
     assert caller.heard == ["en/goodbye"]

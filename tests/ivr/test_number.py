@@ -4,7 +4,9 @@ import pytest
 from tests.ivr.caller import HANG_UP, LISTEN, Caller, Move, ends_after, follow, said
 
 from louhua.bus.events import Choice
+from louhua.config import Config
 from louhua.ivr.number import leave_number
+from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Language
 
 NUMBER = "01088886666"
@@ -15,7 +17,8 @@ READ_BACK = ["number-entered", *(f"digit-{digit}" for digit in NUMBER), "number-
 def ask(*moves: Move, language: Language = Language.ZH_HANS, country: str = "CN") -> Caller:
     caller = Caller(*moves)
     caller.done.append("answer")
-    follow(leave_number(caller, language, country))
+    config = Config.model_validate({"service": {"country": country}})
+    follow(leave_number(caller, language, NumberPlan(config)))
     return caller
 
 

@@ -17,7 +17,8 @@ ALWAYS = datetime(2024, 1, 1, tzinfo=UTC)
 """The first minute of a leap year."""
 
 PLAIN = [
-    phrases.goodbye, phrases.invalid_key, phrases.no_key, phrases.enter_number, phrases.number_invalid,
+    phrases.goodbye, phrases.invalid_key, phrases.no_key, phrases.enter_number, phrases.enter_mobile,
+    phrases.number_invalid,
     phrases.leave_message, phrases.message_saved, phrases.message_too_short, phrases.power_on_promised,
 ]  # fmt: skip
 

@@ -6,7 +6,7 @@ from tests.ivr.caller import CALLEE, CALLER, HANG_UP, Caller, follow, said
 from louhua.bus.events import Choice, Reason, Treatment
 from louhua.config import Config
 from louhua.ivr.service import serve
-from louhua.subscribers.profiles import Language, Privacy, Profile
+from louhua.subscribers.profiles import Language, Privacy, Profile, Status
 
 PEERS, QUIET = ["10.1.0.0/16"], {"busy": "release"}
 CONFIG = Config.model_validate(
@@ -105,3 +105,41 @@ def test_numbers_belong_to_the_service_country() -> None:
     config = CONFIG.model_copy(update={"service": CONFIG.service.model_copy(update={"country": "GB"})})
     caller = serve_to(Caller("3", *"02079460000#", "1"), config)
     assert caller.result.other_number == "442079460000"
+
+
+def test_a_blocked_caller_hears_busy() -> None:
+    callee = Profile(number=CALLEE, status=Status.REGISTERED, blocked=frozenset({CALLER}))
+    caller = serve_to(Caller(profiles=(Profile(number=CALLER), callee)))
+    assert caller.done == ["release 486 Busy Here"]
+    assert caller.result.treatment is Treatment.BLOCK
+
+
+@pytest.mark.parametrize("callee", [Profile(number=CALLEE, served=False), Profile(status=Status.SUSPENDED)])
+def test_calls_to_who_is_not_served_are_released(callee: Profile) -> None:
+    caller = serve_to(Caller(profiles=(Profile(number=CALLER), callee)))
+    assert caller.done == ["release 480 Temporarily Unavailable"]
+
+
+def asking() -> Config:
+    return CONFIG.model_copy(update={"alerts": CONFIG.alerts.model_copy(update={"ask_mobile": True})})
+
+
+def test_a_land_line_names_the_mobile_that_is_to_be_told() -> None:
+    profiles = Profile(number=CALLER, textable=False), Profile(number=CALLEE)
+    caller = serve_to(Caller("4", *"13700137000#", "1", profiles=profiles), asking())
+    assert (caller.result.choice, caller.result.other_number) == (Choice.POWER_ON, "8613700137000")
+    assert {"mobile-enter", "number-confirm", "power-on-promised"} <= set(said(caller))
+
+
+def test_a_mobile_is_not_asked_for_another() -> None:
+    caller = serve_to(Caller("4"), asking())
+    assert (caller.result.choice, caller.result.other_number) == (Choice.POWER_ON, "")
+    assert "mobile-enter" not in said(caller)
+
+
+@pytest.mark.parametrize("keyed", ["01088886666#", "10086#", "12#"])
+def test_a_number_that_cannot_get_texts_will_not_do(keyed: str) -> None:
+    profiles = Profile(number=CALLER, textable=False), Profile(number=CALLEE)
+    caller = serve_to(Caller("4", *keyed, *keyed, *keyed, profiles=profiles), asking())
+    assert said(caller).count("number-invalid") == 2
+    assert (caller.result.choice, caller.result.other_number) == (Choice.NONE, "")

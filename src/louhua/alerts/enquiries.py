@@ -12,6 +12,7 @@ from louhua.alerts.wording import Reply, Wording
 from louhua.bus.events import TextReceived
 from louhua.config import Config
 from louhua.db.pool import Connection, Pool
+from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.store import lookup
 from louhua.texts.inbound import may_help, record_inbound
 from louhua.texts.keywords import Keyword, keyword_of
@@ -29,6 +30,7 @@ class Enquiries:
 
     def __init__(self, config: Config, pool: Pool, wording: Wording, wake: Callable[[], None]) -> None:
         self._service = config.service
+        self._plan = NumberPlan(config)
         self._pool = pool
         self._wording = wording
         self._wake = wake
@@ -68,7 +70,7 @@ class Enquiries:
     async def _reply(self, connection: Connection, replies: Sequence[tuple[str, Reply]], now: datetime) -> None:
         if not replies:
             return
-        profiles = await lookup(connection, [number for number, _ in replies], self._service.country)
+        profiles = await lookup(connection, [number for number, _ in replies], self._plan)
         drafts = [
             TextDraft(
                 kind=TextKind.REPLY,

@@ -61,6 +61,7 @@ class Alert(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     text_id = models.BigIntegerField(null=True)
     error = models.CharField(max_length=60, blank=True)
+    digest = models.BooleanField(db_default=False, help_text="put off by the daily limit: told with others")
     updated_at = models.DateTimeField()
 
     class Meta:
@@ -85,3 +86,20 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+
+class Daily(models.Model):
+    """How many texts somebody got on a day of the service's time zone, for the daily limit."""
+
+    pk = models.CompositePrimaryKey("number", "day")
+    number = models.CharField(max_length=20)
+    day = models.DateField()
+    texts = models.IntegerField()
+
+    class Meta:
+        """Counted by number, forgotten by day."""
+
+        indexes: ClassVar = [models.Index(fields=["day"], name="daily_day")]
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.day}"

@@ -48,7 +48,7 @@ class Outcomes:
     async def _alerts_changed(self, connection: Connection, changes: Sequence[TextChange], at: datetime) -> None:
         by_state: dict[TextState, list[TextChange]] = {}
         for change in changes:
-            if change.alert_id is not None:
+            if change.alert_ids:
                 by_state.setdefault(change.state, []).append(change)
         teased: list[str] = []
         if submitted := by_state.get(TextState.SUBMITTED):
@@ -68,7 +68,7 @@ class Outcomes:
 
         The callees whose teaser will not come any more.
         """
-        errors = {change.alert_id: change.error for change in changes if change.alert_id is not None}
+        errors = {alert_id: change.error for change in changes for alert_id in change.alert_ids}
         alerts = await store.failing(connection, _pairs(changes))
         lives = [life for alert in alerts if (life := _next_life(alert, errors[alert.id], at))]
         again = await store.reopen(connection, alerts, lives, at)
@@ -105,4 +105,4 @@ def _count(happened: str, kinds: Sequence[str]) -> None:
 
 
 def _pairs(changes: Sequence[TextChange]) -> list[tuple[int, int]]:
-    return [(change.alert_id, change.text_id) for change in changes if change.alert_id is not None]
+    return [(alert_id, change.text_id) for change in changes for alert_id in change.alert_ids]

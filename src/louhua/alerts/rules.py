@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from louhua.alerts.states import Kind, State
-from louhua.bus.events import CallEnded, Choice, Reason
+from louhua.bus.events import CallEnded, Choice, Reason, Treatment
 from louhua.config import Alerts
 from louhua.subscribers.profiles import Profile
 
@@ -54,11 +54,20 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 def drafts_of(call: CallEnded, callee: Profile, caller: Profile, settings: Alerts) -> list[Draft]:
     """The alerts that a new call makes: none, one, or a teaser with the detail it offers."""
-    if not call.callee:
+    if not call.callee or not callee.served or callee.suspended:
+        return []
+    if call.treatment is Treatment.BLOCK or callee.blocks(call.caller):
         return []
     kind = _KINDS.get(call.choice)
-    if kind is not None and _can_be_kept(kind, call, callee, caller):
-        return [_draft(call, kind, settings)]
+    if kind is None or not _can_be_kept(kind, call, callee, caller):
+        return _missed(call, callee, settings)
+    kept = [_draft(call, kind, settings)]
+    if kind is Kind.MESSAGE and settings.missed_after_message:
+        kept += _missed(call, callee, settings)
+    return kept
+
+
+def _missed(call: CallEnded, callee: Profile, settings: Alerts) -> list[Draft]:
     if not callee.textable:
         return []
     if callee.registered:
@@ -70,7 +79,7 @@ def _can_be_kept(kind: Kind, call: CallEnded, callee: Profile, caller: Profile) 
     """Whether what was chosen can be done; a choice that cannot leaves a missed call like any other."""
     match kind:
         case Kind.POWER_ON:
-            return caller.textable and callee.may_learn_power_on(call.caller)
+            return (caller.textable or bool(call.other_number)) and callee.may_learn_power_on(call.caller)
         case Kind.CALL_BACK:
             return bool(call.caller) and callee.textable
         case _:
@@ -92,7 +101,7 @@ def _draft(call: CallEnded, kind: Kind, settings: Alerts) -> Draft:
         callee=call.callee,
         caller="" if kind is Kind.TEASER else call.caller,
         kind=kind,
-        recipient=call.caller if kind is Kind.POWER_ON else call.callee,
+        recipient=call.other_number or call.caller if kind is Kind.POWER_ON else call.callee,
         state=State.OFFERED if kind is Kind.DETAIL else State.HELD,
         calls=1,
         first_at=call.started_at,

@@ -42,6 +42,7 @@ SELECT callee, caller, kind, recipient, state, calls, first_at, last_at, other_n
    SET calls = a.calls + excluded.calls,
        first_at = least(a.first_at, excluded.first_at),
        last_at = greatest(a.last_at, excluded.last_at),
+       recipient = CASE WHEN excluded.last_at >= a.last_at THEN excluded.recipient ELSE a.recipient END,
        other_number = CASE WHEN excluded.last_at >= a.last_at THEN excluded.other_number ELSE a.other_number END,
        state = CASE WHEN a.state = 'due' AND excluded.watched
                          AND (excluded.last_at > a.due_at OR a.due_at > %(now)s) THEN 'held'
@@ -83,7 +84,7 @@ RETURNING callee, kind, state
 
 # Index alert_due in its order.
 CLAIM_DUE: Final = """
-SELECT a.id, a.kind, a.callee, a.caller, a.recipient, a.calls, a.last_at, a.other_number
+SELECT a.id, a.kind, a.callee, a.caller, a.recipient, a.calls, a.last_at, a.other_number, a.digest
   FROM alerts_alert AS a
  WHERE a.state IN ('held', 'due') AND a.due_at <= %(now)s
  ORDER BY a.due_at LIMIT %(limit)s
@@ -93,9 +94,26 @@ SELECT a.id, a.kind, a.callee, a.caller, a.recipient, a.calls, a.last_at, a.othe
 # Primary-key look-ups; the rows are locked by CLAIM_DUE.
 WORDED: Final = """
 UPDATE alerts_alert AS a
-   SET state = 'sending', text_id = given.text_id, attempts = a.attempts + 1, updated_at = %(now)s
+   SET state = 'sending', text_id = given.text_id, attempts = a.attempts + 1, digest = false, updated_at = %(now)s
   FROM unnest(%(ids)s::bigint[], %(text_ids)s::bigint[]) AS given (id, text_id)
  WHERE a.id = given.id
+"""
+
+# Primary-key look-ups; the rows are locked by CLAIM_DUE. Another call may bring the time forward; then they are
+# judged again.
+POSTPONED: Final = """
+UPDATE alerts_alert AS a
+   SET due_at = given.due_at, digest = a.digest OR given.digest, updated_at = %(now)s
+  FROM unnest(%(ids)s::bigint[], %(due_at)s::timestamptz[], %(digest)s::bool[]) AS given (id, due_at, digest)
+ WHERE a.id = given.id
+"""
+
+# Index alert_callee. Messages that are told of, or have been since.
+MESSAGES_LEFT: Final = """
+SELECT DISTINCT m.callee, m.caller
+  FROM unnest(%(callees)s::text[], %(callers)s::text[]) AS given (callee, caller)
+  JOIN alerts_alert AS m ON m.callee = given.callee AND m.kind = 'message' AND m.caller = given.caller
+ WHERE m.state NOT IN ('failed', 'expired', 'dropped') AND m.updated_at > %(since)s
 """
 
 # Primary-key look-ups; the rows are locked by CLAIM_DUE.
@@ -217,6 +235,7 @@ class Due(msgspec.Struct, frozen=True):
     calls: int
     last_at: datetime
     other_number: str
+    digest: bool = False
 
 
 class Failing(msgspec.Struct, frozen=True):
@@ -313,16 +332,40 @@ async def watch_over(
 async def claim_due(connection: Connection, now: datetime, limit: int) -> list[Due]:
     """Lock the alerts to word now; part of the transaction that queues their texts."""
     cursor = await connection.execute(CLAIM_DUE, {"now": now, "limit": limit})
-    return [
-        Due(row[0], Kind(row[1]), row[2], row[3], row[4], row[5], row[6], row[7])
-        for row in await cursor.fetchall()
-    ]
+    return [Due(row[0], Kind(row[1]), *row[2:]) for row in await cursor.fetchall()]
 
 
 async def mark_worded(connection: Connection, ids: Sequence[int], text_ids: Sequence[int], now: datetime) -> None:
     """These alerts have these texts in the outbox."""
     if ids:
         await connection.execute(WORDED, {"ids": list(ids), "text_ids": list(text_ids), "now": now})
+
+
+async def postpone(connection: Connection, delays: Sequence[tuple[int, datetime, bool]], now: datetime) -> None:
+    """These alerts are due later: (id, when, whether it is to be told in a digest)."""
+    if delays:
+        await connection.execute(
+            POSTPONED,
+            {
+                "ids": [item for item, _, _ in delays],
+                "due_at": [due_at for _, due_at, _ in delays],
+                "digest": [digest for _, _, digest in delays],
+                "now": now,
+            },
+        )
+
+
+async def messages_left(
+    connection: Connection, pairs: Sequence[tuple[str, str]], since: datetime
+) -> set[tuple[str, str]]:
+    """Of these (callee, caller), those with a message the callee is told of, or has been since."""
+    if not pairs:
+        return set()
+    cursor = await connection.execute(
+        MESSAGES_LEFT,
+        {"callees": [callee for callee, _ in pairs], "callers": [caller for _, caller in pairs], "since": since},
+    )
+    return {(row[0], row[1]) for row in await cursor.fetchall()}
 
 
 async def mark_forbidden(connection: Connection, ids: Sequence[int], now: datetime) -> None:

@@ -4,6 +4,7 @@ Worded when a text is about to be sent, in the recipient's language. Numbers app
 in the operator's time zone.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -14,6 +15,7 @@ from louhua.alerts.states import Kind
 from louhua.config import Service
 from louhua.numbers import national
 from louhua.subscribers.profiles import Language
+from louhua.texts.encoding import segment
 
 
 class Reply(StrEnum):
@@ -71,21 +73,54 @@ _REPLIES: Final[dict[Language, dict[Reply, str]]] = {
     },
 }
 
+_DIGEST: Final = {
+    Language.ZH_HANS: ("您有{calls}次未接来电:", "{caller}({times}次{at}{more})", ",", ",另有{left}个号码", "。"),
+    Language.EN: ("You missed {calls}: ", "{caller} ({times}x {at}{more})", ", ", ", and {left} more", "."),
+}
+"""Heading, entry, what stands between entries, how many numbers there was no room for, end."""
+
+_MORE: Final[dict[Language, dict[Kind, str]]] = {
+    Language.ZH_HANS: {Kind.CALL_BACK: ",盼回电", Kind.CALL_OTHER: ",请拨{other}", Kind.MESSAGE: ",有留言"},
+    Language.EN: {
+        Kind.CALL_BACK: ", please call back",
+        Kind.CALL_OTHER: ", please call {other}",
+        Kind.MESSAGE: ", left a message",
+    },
+}
+
+DIGEST_NUMBERS: Final = 9
+DIGEST_PARTS: Final = 3
+"""A digest has up to nine numbers in up to three short messages."""
+
+_ROOM: Final = 12
+"""Characters that stay free in a digest's last part for a gateway's signature."""
+
+_OPT_OUT: Final = {
+    Language.ZH_HANS: "退订请编辑短信QX到{access}。",
+    Language.EN: " To end this service text QX to {access}.",
+}
+_UNASKED: Final = frozenset({Kind.MISSED, Kind.TEASER, Kind.CALL_BACK, Kind.CALL_OTHER, Kind.MESSAGE})
+"""Kinds whose recipients did not ask for them: they say how to opt out, where that is required."""
+
 _WITHHELD: Final = {Language.ZH_HANS: "隐藏号码", Language.EN: "A withheld number"}
 
 
 class Wording:
-    """Words texts for one service; ``hours`` is how long D answers a teaser."""
+    """Words texts for one service; ``hours`` is how long D answers a teaser.
 
-    def __init__(self, service: Service, hours: int) -> None:
+    ``opt_out``: texts nobody asked for say how to end the service.
+    """
+
+    def __init__(self, service: Service, hours: int, *, opt_out: bool = False) -> None:
         self._service = service
         self._hours = hours
+        self._opt_out = opt_out
 
     def alert(self, facts: Facts, language: Language | None) -> str:
         """The text of an alert; ``None`` is the service's language."""
         language = language or Language(self._service.language)
         caller = self._number(facts.caller)
-        return _ALERTS[language][facts.kind].format(
+        body = _ALERTS[language][facts.kind].format(
             at=self._moment(facts.last_at, language),
             caller=caller or _WITHHELD[language],
             named=f"{caller}号码" if caller else _WITHHELD[language],
@@ -97,6 +132,39 @@ class Wording:
             messages=_count(facts.calls, "message"),
             **self._common(),
         )
+        return body + (self._way_out(language) if facts.kind in _UNASKED else "")
+
+    def digest(self, alerts: Sequence[Facts], language: Language | None, now: datetime) -> str:
+        """One text for several callers, the latest first; those there is no room for are counted."""
+        language = language or Language(self._service.language)
+        latest = sorted(alerts, key=_last_at, reverse=True)
+        shown = DIGEST_NUMBERS
+        while True:
+            body = self._digest(latest, shown, language, now)
+            if shown == 1 or len(segment(body, 0, room=_ROOM)) <= DIGEST_PARTS:
+                return body
+            shown -= 1
+
+    def _digest(self, latest: Sequence[Facts], shown: int, language: Language, now: datetime) -> str:
+        heading, entry, between, others, end = _DIGEST[language]
+        calls = sum(facts.calls for facts in latest)
+        entries = [
+            entry.format(
+                caller=self._number(facts.caller) or _WITHHELD[language],
+                times=facts.calls,
+                at=self._short_moment(facts.last_at, now, language),
+                more=_MORE[language].get(facts.kind, "").format(other=self._number(facts.other_number)),
+            )
+            for facts in latest[:shown]
+        ]
+        said = heading.format(calls=calls if language is Language.ZH_HANS else _count(calls, "call"))
+        said += between.join(entries)
+        if left := len(latest) - len(entries):
+            said += others.format(left=left)
+        return said + end + self._way_out(language)
+
+    def _way_out(self, language: Language) -> str:
+        return _OPT_OUT[language].format(**self._common()) if self._opt_out else ""
 
     def reply(self, reply: Reply, language: Language | None) -> str:
         """The text that answers a text; ``None`` is the service's language."""
@@ -112,14 +180,30 @@ class Wording:
     def _number(self, number: str) -> str:
         return national(number, self._service.country)
 
+    def _short_moment(self, at: datetime, now: datetime, language: Language) -> str:
+        """The hour and minute, and the day unless it is today."""
+        local, today = at.astimezone(self._service.zone), now.astimezone(self._service.zone)
+        clock = f"{local.hour}:{local.minute:02}"
+        if local.date() == today.date():
+            return clock
+        return f"{local.day}日{clock}" if language is Language.ZH_HANS else f"{_day(local)} {clock}"
+
     def _moment(self, at: datetime, language: Language) -> str:
         local = at.astimezone(self._service.zone)
         if language is Language.ZH_HANS:
             return f"{local.month}月{local.day}日{local.hour}时{local.minute}分"
-        return f"{local.day} {_MONTHS[local.month - 1]} at {local.hour:02}:{local.minute:02}"
+        return f"{_day(local)} at {local.hour:02}:{local.minute:02}"
 
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def _day(local: datetime) -> str:
+    return f"{local.day} {_MONTHS[local.month - 1]}"
+
+
+def _last_at(facts: Facts) -> datetime:
+    return facts.last_at
 
 
 def _count(number: int, thing: str) -> str:

@@ -5,6 +5,7 @@ finds its call recorded, its watch ended, its text final.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -12,19 +13,22 @@ from typing import Final
 import psycopg
 import structlog
 
-from louhua.alerts import rules, store
+from louhua.alerts import daily, rules, sending, store
 from louhua.alerts.metrics import ALERTS, ALERTS_OPEN, CALLS_RECORDED
 from louhua.alerts.outcomes import Outcomes
 from louhua.alerts.rules import LONGEST_QUIET
+from louhua.alerts.sending import Delay, Judged, Telling
 from louhua.alerts.states import ON_THEIR_WAY, Kind, State
 from louhua.alerts.wording import Facts, Wording
 from louhua.bus.events import CallEnded, Event, PhoneReachable, Source, TextReceipt
 from louhua.config import Config
 from louhua.db.pool import Connection, Pool
+from louhua.numbers import national
 from louhua.reachability.metrics import WATCHES
 from louhua.reachability.prober import Prober
 from louhua.reachability.store import News, count, end_watches, watch, watches_over
-from louhua.subscribers.store import lookup
+from louhua.subscribers.plan import NumberPlan
+from louhua.subscribers.store import Profiles, lookup
 from louhua.texts import receipts
 from louhua.texts.metrics import TEXTS
 from louhua.texts.outbox import TextDraft, TextKind
@@ -38,6 +42,8 @@ _PROBE_EVERY_S: Final = 0.5
 _PROBES_AT_ONCE: Final = 500
 _SWEEP_EVERY_S: Final = 2.0
 _PURGE_EVERY: Final = timedelta(hours=1)
+_A_MESSAGE_LASTS: Final = timedelta(days=1)
+"""So long a message makes up for calls that the same caller missed."""
 _COUNT_EVERY: Final = timedelta(seconds=15)
 
 
@@ -54,7 +60,8 @@ class AlertWorker:
         self._wake = wake
         self._prober = Prober(config)
         hours = int(config.alerts.enquiry_window.total_seconds() // 3600)
-        self.wording = Wording(config.service, hours)
+        self._plan = NumberPlan(config)
+        self.wording = Wording(config.service, hours, opt_out=config.alerts.opt_out)
         self.outcomes = Outcomes(config, self._prober)
 
     async def calls_ended(self, events: list[CallEnded]) -> None:
@@ -73,9 +80,8 @@ class AlertWorker:
         self._wake()
 
     async def _make_alerts(self, connection: Connection, calls: Sequence[CallEnded], now: datetime) -> None:
-        country = self._config.service.country
         numbers = {number for call in calls for number in (call.callee, call.caller) if number}
-        profiles = await lookup(connection, numbers, country)
+        profiles = await lookup(connection, numbers, self._plan)
         settings = self._config.alerts
         drafts = rules.merge(
             draft
@@ -123,30 +129,57 @@ class AlertWorker:
             due = await store.claim_due(connection, now, limit)
             if not due:
                 return
-            numbers = {number for alert in due for number in (alert.callee, alert.recipient)}
-            profiles = await lookup(connection, numbers, self._config.service.country)
-            forbidden = [
-                alert
-                for alert in due
-                if alert.kind is Kind.POWER_ON and not profiles[alert.callee].may_learn_power_on(alert.caller)
-            ]
-            await store.mark_forbidden(connection, [alert.id for alert in forbidden], now)
-            allowed = [alert for alert in due if alert not in forbidden]
-            drafts = [
-                TextDraft(
-                    kind=TextKind.ALERT,
-                    sender=self._config.service.access_number,
-                    recipient=alert.recipient,
-                    body=self.wording.alert(_facts(alert), profiles[alert.recipient].language),
-                    alert_id=alert.id,
-                )
-                for alert in allowed
-            ]
-            ids = await enqueue(connection, drafts, now)
-            await store.mark_worded(connection, [alert.id for alert in allowed], ids, now)
-        for alert in allowed:
-            ALERTS.labels(alert.kind, "worded").inc()
-            TEXTS.labels(TextKind.ALERT, "queued").inc()
+            profiles = await self._profiles_of(connection, due)
+            messages = await store.messages_left(
+                connection, _may_have_messages(due, profiles), now - _A_MESSAGE_LASTS
+            )
+            judged = sending.judge(due, profiles.__getitem__, messages, self._config.alerts, self._local(now))
+            texts, delays = await self._within_limits(connection, judged.told, profiles, now)
+            await store.mark_forbidden(connection, judged.forbidden, now)
+            await store.postpone(
+                connection, [(item.id, item.due_at, item.digest) for item in judged.delayed + delays], now
+            )
+            ids = await enqueue(connection, [self._draft(text, profiles, now) for text in texts], now)
+            worded = [(alert, text_id) for text, text_id in zip(texts, ids, strict=True) for alert in text.alerts]
+            await store.mark_worded(
+                connection, [alert.id for alert, _ in worded], [text_id for _, text_id in worded], now
+            )
+        _count_sendings(due, judged, delays)
+        TEXTS.labels(TextKind.ALERT, "queued").inc(len(texts))
+
+    async def _profiles_of(self, connection: Connection, due: Sequence[store.Due]) -> Profiles:
+        numbers = {number for alert in due for number in (alert.callee, alert.caller, alert.recipient) if number}
+        return await lookup(connection, numbers, self._plan)
+
+    async def _within_limits(
+        self, connection: Connection, told: Sequence[store.Due], profiles: Profiles, now: datetime
+    ) -> tuple[list[Telling], list[Delay]]:
+        """The texts that may go out today, and when the rest is told."""
+        settings, local = self._config.alerts, self._local(now)
+        texts = sending.tellings(told, profiles.__getitem__)
+        wanted = sending.wanted(texts, profiles.__getitem__, settings)
+        totals = await daily.count_texts(connection, wanted, local.date())
+        within, beyond = sending.within_limits(texts, totals, profiles.__getitem__, settings)
+        await daily.uncount_texts(connection, Counter(text.recipient for text in beyond), local.date())
+        return within, sending.put_off(beyond, local)
+
+    def _local(self, now: datetime) -> datetime:
+        return now.astimezone(self._config.service.zone)
+
+    def _draft(self, text: Telling, profiles: Profiles, now: datetime) -> TextDraft:
+        profile = profiles[text.recipient]
+        facts = [_facts(alert) for alert in text.alerts]
+        service = self._config.service
+        by_caller = sending.caller_as_sender(text, profile, self._config.alerts)
+        return TextDraft(
+            kind=TextKind.ALERT,
+            sender=national(facts[0].caller, service.country) if by_caller else service.access_number,
+            recipient=text.recipient,
+            body=self.wording.digest(facts, profile.language, now)
+            if len(facts) > 1
+            else self.wording.alert(facts[0], profile.language),
+            alert_ids=tuple(alert.id for alert in text.alerts),
+        )
 
     async def probe(self) -> None:
         """Queue probes as they are due, until cancelled."""
@@ -173,11 +206,17 @@ class AlertWorker:
                         counted_at = now
                     if now - purged_at > _PURGE_EVERY:
                         await receipts.purge_orphans(connection, now)
+                        await self._forget_counts(connection, now)
                         purged_at = now
             except psycopg.OperationalError as error:
                 log.warning("sweep.database_away", error=str(error))
             self._wake()
             await asyncio.sleep(_SWEEP_EVERY_S)
+
+    async def _forget_counts(self, connection: Connection, now: datetime) -> None:
+        """A day's counts are not asked for when it is over."""
+        while await daily.forget_counts(connection, self._local(now).date()):
+            pass
 
     async def _end_watches(self, connection: Connection, now: datetime) -> None:
         send = self._config.alerts.when_watch_ends == "send"
@@ -198,6 +237,25 @@ async def _count_open(connection: Connection) -> None:
     for kind in Kind:
         for state in ON_THEIR_WAY:
             ALERTS_OPEN.labels(kind, state).set(counts.get((kind, state), 0))
+
+
+def _may_have_messages(due: Sequence[store.Due], profiles: Profiles) -> list[tuple[str, str]]:
+    """(callee, caller) of missed calls to people with voicemail."""
+    return sorted(
+        {
+            (alert.callee, alert.caller)
+            for alert in due
+            if alert.kind is Kind.MISSED and alert.caller and profiles[alert.callee].voicemail
+        }
+    )
+
+
+def _count_sendings(due: Sequence[store.Due], judged: Judged, put_off: Sequence[Delay]) -> None:
+    fates = dict.fromkeys(judged.forbidden, "forbidden") | {
+        item.id: "put off" for item in (*judged.delayed, *put_off)
+    }
+    for alert in due:
+        ALERTS.labels(alert.kind, fates.get(alert.id, "worded")).inc()
 
 
 def _facts(alert: store.Due) -> Facts:

@@ -27,6 +27,7 @@ class Reason(StrEnum):
 class Treatment(StrEnum):
     """What the caller is given."""
 
+    BLOCK = "block"
     RELEASE = "release"
     ANNOUNCE = "announce"
     MENU = "menu"

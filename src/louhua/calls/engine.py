@@ -37,6 +37,7 @@ from louhua.calls.wire import (
 )
 from louhua.config import Config, Trunk, split_address
 from louhua.numbers import masked
+from louhua.subscribers.plan import NumberPlan
 
 log = structlog.get_logger()
 
@@ -87,6 +88,7 @@ class CallServer:
         self.dialogue, self.lookup, self.journal, self.now = dialogue, lookup, journal, now
         self.node = config.node.name
         self.country = config.service.country
+        self.plan = NumberPlan(config)
         self.media_address = sip.media_address
         self.recordings = recordings
         self.longest_call_s = sip.longest_call.total_seconds()

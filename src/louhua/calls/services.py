@@ -10,6 +10,7 @@ from louhua.calls.call import CallInfo, Dialogue, Result
 from louhua.calls.loop import Loop
 from louhua.calls.media.control import Command, Report
 from louhua.calls.wire import Wire
+from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Profile
 
 Lookup = Callable[[Sequence[str], Callable[[Mapping[str, Profile]], None]], None]
@@ -66,7 +67,7 @@ class Services(Protocol):
     journal: Journal
     now: Callable[[], datetime]
     node: str
-    country: str
+    plan: NumberPlan
     media_address: str
     recordings: Path
     longest_call_s: float

@@ -24,7 +24,6 @@ from louhua.calls.spool import SHORTEST_MESSAGE_MS, recorded_so_far
 from louhua.calls.voice import Recordings, Voice, VoiceFailed
 from louhua.calls.wire import Request, Verdict, header
 from louhua.config import Trunk
-from louhua.numbers import textable
 from louhua.subscribers.profiles import Profile
 
 log = structlog.get_logger()
@@ -326,9 +325,7 @@ class LiveCall:
             self._driver.resume(profiles)
 
     def _profile(self, number: str, found: Mapping[str, Profile]) -> Profile:
-        return found.get(number) or Profile(
-            number=number, textable=textable(number, self._services.country) if number else False
-        )
+        return found.get(number) or self._services.plan.stranger(number)
 
     def _on_opened(self, report: Opened) -> None:
         if self._driver.awaited is Awaited.OPENED:

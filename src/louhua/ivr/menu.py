@@ -11,7 +11,8 @@ from louhua.bus.events import Choice
 from louhua.calls.call import Call
 from louhua.ivr import phrases
 from louhua.ivr.message import leave_message
-from louhua.ivr.number import leave_number
+from louhua.ivr.number import leave_mobile, leave_number
+from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Language
 
 TRIES: Final = 3
@@ -21,17 +22,21 @@ KEY_WAIT_S: Final = 5.0
 """How long a caller may think after the last option."""
 
 
-async def menu(call: Call, language: Language, options: Mapping[str, Choice], country: str) -> None:
+async def menu(
+    call: Call, language: Language, options: Mapping[str, Choice], plan: NumberPlan, *, ask_mobile: bool
+) -> None:
     """Offer ``options`` (choices by key) and do what is chosen.
 
-    ``country`` is where numbers without an international prefix belong.
+    ``ask_mobile``: the caller cannot get a text, and is asked for a number that can.
     """
     await call.answer()
     choice = await _choose(call, language, options)
     if choice is Choice.MESSAGE:
         await leave_message(call, language)
     elif choice is Choice.CALL_OTHER:
-        await leave_number(call, language, country)
+        await leave_number(call, language, plan)
+    elif choice is Choice.POWER_ON and ask_mobile:
+        await leave_mobile(call, language, plan)
     else:
         call.result.choice = choice
         await call.play(_farewell(language, choice), barge_in=False)

@@ -1,15 +1,18 @@
-"""Another number to call back: keyed in, read back, confirmed.
+"""A number the caller leaves: another one to call back, or a mobile to be texted. Keyed in, read back, confirmed.
 
 A complete number counts from the moment it was keyed, so that a caller who hangs up while it is read back has
 left it; one who says that it is wrong takes it back.
 """
 
+from collections.abc import Callable
 from typing import Final
+
+import msgspec
 
 from louhua.bus.events import Choice
 from louhua.calls.call import Call
 from louhua.ivr import phrases
-from louhua.numbers import canonical
+from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Language
 
 TRIES: Final = 3
@@ -24,21 +27,42 @@ NEXT_KEY_S: Final = 5.0
 _IS_RIGHT: Final = {"1": True, "2": False}
 
 
-async def leave_number(call: Call, language: Language, country: str) -> None:
-    """Ask for a number until there is a valid one that the caller does not take back, then say goodbye.
+class _Wanted(msgspec.Struct, frozen=True):
+    """What a number is for, how it is asked for, and its canonical form, empty where it will not do."""
 
-    ``country`` is where numbers without an international prefix belong.
-    """
-    prompt = phrases.enter_number(language)
+    choice: Choice
+    enter: Callable[[Language], phrases.Clips]
+    farewell: Callable[[Language], phrases.Clips]
+    number: Callable[[str], str]
+
+
+async def leave_number(call: Call, language: Language, plan: NumberPlan) -> None:
+    """Ask for a number to call back until there is one that the caller does not take back, then say goodbye."""
+    await _leave(call, language, _Wanted(Choice.CALL_OTHER, phrases.enter_number, phrases.goodbye, plan.dialled))
+
+
+async def leave_mobile(call: Call, language: Language, plan: NumberPlan) -> None:
+    """Ask for a number that can be texted when the phone is on, likewise."""
+
+    def texted(keyed: str) -> str:
+        number = plan.dialled(keyed)
+        return number if plan.textable(number) else ""
+
+    await _leave(call, language, _Wanted(Choice.POWER_ON, phrases.enter_mobile, phrases.power_on_promised, texted))
+
+
+async def _leave(call: Call, language: Language, wanted: _Wanted) -> None:
+    prompt = wanted.enter(language)
     for _ in range(TRIES):
         keyed = await _collect(call, prompt)
-        number = canonical(keyed, country)
+        number = wanted.number(keyed)
         if number:
-            call.result.choice, call.result.other_number = Choice.CALL_OTHER, number
+            call.result.choice, call.result.other_number = wanted.choice, number
             if await _confirmed(call, language, keyed):
-                break
+                await call.play(wanted.farewell(language), barge_in=False)
+                return
             call.result.choice, call.result.other_number = Choice.NONE, ""
-        prompt = (*_problem(language, keyed, number), *phrases.enter_number(language))
+        prompt = (*_problem(language, keyed, number), *wanted.enter(language))
     await call.play(phrases.goodbye(language), barge_in=False)
 
 

@@ -64,6 +64,11 @@ def enter_number(language: Language) -> Clips:
     return _clips(language, "number-enter")
 
 
+def enter_mobile(language: Language) -> Clips:
+    """Key in the mobile number that is to get the text, and end it with #."""
+    return _clips(language, "mobile-enter")
+
+
 def number_invalid(language: Language) -> Clips:
     """This is not a number that can be called."""
     return _clips(language, "number-invalid")

@@ -29,6 +29,7 @@ from louhua.ivr.service import serve
 from louhua.log import setup_logging
 from louhua.node.profiles import ProfileLookup
 from louhua.processes import StartError
+from louhua.subscribers.plan import NumberPlan
 from louhua.together import end
 
 log = structlog.get_logger()
@@ -77,7 +78,7 @@ class Backstage:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._work = asyncio.ensure_future(asyncio.Event().wait())
-        self.lookup = ProfileLookup(database_url(self._config), self._config.service.country)
+        self.lookup = ProfileLookup(database_url(self._config), NumberPlan(self._config))
         self._keep(self.lookup.run())
         self._keep(self._publish())
         self._ready.set()

@@ -10,6 +10,7 @@ import structlog
 from psycopg_pool import PoolTimeout
 
 from louhua.db.pool import Pool, open_pool
+from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Profile
 from louhua.subscribers.store import lookup
 
@@ -26,9 +27,9 @@ _RETRY_S: Final = 2.0
 class ProfileLookup:
     """Made and run in an event loop; called (it is a ``Lookup``) from any thread."""
 
-    def __init__(self, url: str, country: str) -> None:
+    def __init__(self, url: str, plan: NumberPlan) -> None:
         self._url = url
-        self._country = country
+        self._plan = plan
         self._loop = asyncio.get_running_loop()
         self._asked: list[tuple[Sequence[str], Callback]] = []
         self._lock = threading.Lock()
@@ -82,7 +83,7 @@ class ProfileLookup:
             async with asyncio.timeout(_LIMIT_S):
                 assert self._pool is not None
                 async with self._pool.connection() as connection:
-                    known = (await lookup(connection, numbers, self._country)).known
+                    known = (await lookup(connection, numbers, self._plan)).known
         except (psycopg.Error, PoolTimeout, TimeoutError) as error:
             log.warning("profiles.defaults", calls=len(asked), error=repr(error))
         for _, callback in asked:

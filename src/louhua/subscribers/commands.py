@@ -17,6 +17,7 @@ from rich.progress import track
 from louhua.config import Config, ConfigError, load
 from louhua.db.pool import Connection, database_url
 from louhua.numbers import canonical, national
+from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Language, Privacy, Profile, Status
 from louhua.subscribers.store import lookup, save
 
@@ -103,7 +104,7 @@ def set_(
 
     async def change(connection: Connection) -> None:
         async with connection.transaction():
-            known = await lookup(connection, [wanted], settings.service.country)
+            known = await lookup(connection, [wanted], NumberPlan(settings))
             newcomer = {} if wanted in known.known else {"status": Status.REGISTERED}
             await save(connection, [msgspec.structs.replace(known[wanted], **(newcomer | changes))])
 
@@ -119,7 +120,9 @@ def show(
     settings = _load(config)
     wanted = _number(number, settings)
     country = settings.service.country
-    profile = _with_database(settings, lambda connection: lookup(connection, [wanted], country))[wanted]
+    profile = _with_database(settings, lambda connection: lookup(connection, [wanted], NumberPlan(settings)))[
+        wanted
+    ]
     _out.print(f"number          {national(wanted, country)}", highlight=False)
     _out.print(f"status          {profile.status}", highlight=False)
     _out.print(f"voicemail       {'yes' if profile.voicemail else 'no'}", highlight=False)

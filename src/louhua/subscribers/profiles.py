@@ -52,9 +52,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """One subscriber; the defaults are those of somebody who never registered.
 
     ``None`` is the service's own setting. ``textable`` is false for numbers that cannot get a text (land
-    lines, withheld callers). ``power_on_hours`` are those in which others may learn that the phone is on;
-    ``daily_limit`` is in texts a day, and 0 is without limit. ``blocked`` and ``allowed`` are those on the
-    subscriber's lists among the numbers that were looked up together.
+    lines, withheld callers), ``served`` for those outside the operator's ranges. ``power_on_hours`` are those
+    in which others may learn that the phone is on; ``daily_limit`` is in texts a day, and 0 is without limit.
+    ``blocked`` and ``allowed`` are those on the subscriber's lists among the numbers looked up together.
     """
 
     number: str = ""
@@ -62,6 +62,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     voicemail: bool = False
     language: Language | None = None
     textable: bool = True
+    served: bool = True
     power_on: Privacy = Privacy.EVERYBODY
     power_on_hours: Hours | None = None
     quiet_hours: Hours | None = None

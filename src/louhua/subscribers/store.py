@@ -5,7 +5,7 @@ from typing import Final
 
 from louhua.db.pool import Connection
 from louhua.hours import parse_hours
-from louhua.numbers import textable
+from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Language, Listing, Privacy, Profile, Sender, Status
 
 # Primary-key look-ups of the numbers asked for; of their lists, only what concerns one another.
@@ -68,21 +68,15 @@ Entry = tuple[str, Listing, str]
 class Profiles:
     """The answer to a look-up: a profile for every number, the default one for who is not known."""
 
-    def __init__(self, known: Mapping[str, Profile], country: str) -> None:
+    def __init__(self, known: Mapping[str, Profile], plan: NumberPlan) -> None:
         self.known = known
-        self._country = country
+        self._plan = plan
 
     def __getitem__(self, number: str) -> Profile:
-        profile = self.known.get(number)
-        return profile if profile is not None else default_profile(number, self._country)
+        return self.known.get(number) or self._plan.stranger(number)
 
 
-def default_profile(number: str, country: str) -> Profile:
-    """The profile of somebody who is not known."""
-    return Profile(number=number, textable=textable(number, country))
-
-
-async def lookup(connection: Connection, numbers: Iterable[str], country: str) -> Profiles:
+async def lookup(connection: Connection, numbers: Iterable[str], plan: NumberPlan) -> Profiles:
     """Profiles of many numbers in one round trip, with what is on their lists of one another."""
     cursor = await connection.execute(LOOKUP, {"numbers": sorted(set(numbers))})
     known = {
@@ -91,7 +85,8 @@ async def lookup(connection: Connection, numbers: Iterable[str], country: str) -
             status=Status(status),
             voicemail=voicemail,
             language=Language(language) if language else None,
-            textable=textable(number, country),
+            textable=plan.textable(number),
+            served=plan.served(number),
             power_on=Privacy(power_on),
             power_on_hours=parse_hours(power_on_hours) if power_on_hours else None,
             quiet_hours=parse_hours(quiet_hours) if quiet_hours else None,
@@ -106,7 +101,7 @@ async def lookup(connection: Connection, numbers: Iterable[str], country: str) -
             daily_limit, blocked, allowed,
         ) in await cursor.fetchall()
     }  # fmt: skip
-    return Profiles(known, country)
+    return Profiles(known, plan)
 
 
 async def save(connection: Connection, profiles: Sequence[Profile]) -> None:

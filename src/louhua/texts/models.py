@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -16,7 +17,7 @@ class Text(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=20)
-    alert_id = models.BigIntegerField(null=True)
+    alert_ids = ArrayField(models.BigIntegerField(), db_default=[], help_text="several where it is a digest")
     sender = models.CharField(max_length=NUMBER)
     recipient = models.CharField(max_length=NUMBER)
     body = models.TextField(blank=True)

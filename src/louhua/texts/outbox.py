@@ -47,13 +47,16 @@ SILENCE: Final = timedelta(hours=1)
 
 
 class TextDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """A text to send. ``protocol_id`` is TP-PID (3GPP TS 23.040, 9.2.3.9); ``smsc`` empty: any."""
+    """A text to send; ``alert_ids`` are the alerts it tells, several where it is a digest.
+
+    ``protocol_id`` is TP-PID (3GPP TS 23.040, 9.2.3.9); ``smsc`` empty: any.
+    """
 
     kind: TextKind
     sender: str
     recipient: str
     body: str
-    alert_id: int | None = None
+    alert_ids: tuple[int, ...] = ()
     protocol_id: int = 0
     set_dpf: bool = False
     validity: timedelta = VALIDITY
@@ -65,7 +68,7 @@ class TextChange(msgspec.Struct, frozen=True, kw_only=True):
 
     text_id: int
     kind: TextKind
-    alert_id: int | None
+    alert_ids: tuple[int, ...]
     recipient: str
     state: TextState
     error: str

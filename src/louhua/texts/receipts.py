@@ -88,7 +88,7 @@ UPDATE texts_text AS t
           FROM texts_part AS p WHERE p.text_id = ANY(%(ids)s) GROUP BY p.text_id) AS s
  WHERE t.id = s.text_id AND t.state IN ('queued', 'sending', 'submitted')
    AND (s.worst IS NOT NULL OR s.delivered >= t.parts)
-RETURNING t.id, t.kind, t.alert_id, t.recipient, t.state, t.error
+RETURNING t.id, t.kind, t.alert_ids, t.recipient, t.state, t.error
 """
 
 # Appends only.
@@ -270,8 +270,8 @@ async def _finish(connection: Connection, done: Sequence[_Finish], now: datetime
     said_at = {item.text_id: item.receipt.at for item in done}
     return [
         TextChange(
-            text_id=text_id, kind=TextKind(kind), alert_id=alert_id, recipient=recipient,
+            text_id=text_id, kind=TextKind(kind), alert_ids=tuple(alert_ids), recipient=recipient,
             state=TextState(state), error=error, at=said_at.get(text_id, now),
         )
-        for text_id, kind, alert_id, recipient, state, error in await cursor.fetchall()
+        for text_id, kind, alert_ids, recipient, state, error in await cursor.fetchall()
     ]  # fmt: skip

@@ -7,7 +7,7 @@ and marked ``resent``.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -15,21 +15,22 @@ from louhua.db.pool import Connection
 from louhua.texts.encoding import segment
 from louhua.texts.outbox import OUTCOME_UNKNOWN, PRIORITY, SILENCE, TextChange, TextDraft, TextKind, TextState
 
-# Appends only; ids come back in the order of the arrays. The reference is the id's low 16 bits.
+# Appends only; ids come back in the order of the arrays. The reference is the id's low 16 bits. Arrays of
+# arrays cannot be ragged, so each text's alerts come as the array's literal.
 ENQUEUE: Final = """
 WITH given AS (
     SELECT nextval(pg_get_serial_sequence('texts_text', 'id')) AS id, d.*
-      FROM unnest(%(kinds)s::text[], %(alerts)s::bigint[], %(senders)s::text[], %(recipients)s::text[],
+      FROM unnest(%(kinds)s::text[], %(alerts)s::text[], %(senders)s::text[], %(recipients)s::text[],
                   %(bodies)s::text[], %(parts)s::int[], %(priorities)s::int[], %(protocol_ids)s::int[],
                   %(set_dpf)s::bool[], %(validity)s::int[], %(smscs)s::text[])
            WITH ORDINALITY
-        AS d (kind, alert_id, sender, recipient, body, parts, priority, protocol_id, set_dpf, validity_s,
+        AS d (kind, alert_ids, sender, recipient, body, parts, priority, protocol_id, set_dpf, validity_s,
               smsc, n)
 ), added AS (
-    INSERT INTO texts_text (id, kind, alert_id, sender, recipient, body, parts, reference, priority,
+    INSERT INTO texts_text (id, kind, alert_ids, sender, recipient, body, parts, reference, priority,
                             protocol_id, set_dpf, validity_s, smsc, state, due_at, attempts, resent, error,
                             created_at)
-    SELECT id, kind, alert_id, sender, recipient, body, parts, (id & 65535)::int, priority,
+    SELECT id, kind, alert_ids::bigint[], sender, recipient, body, parts, (id & 65535)::int, priority,
            protocol_id, set_dpf, validity_s, smsc, 'queued', %(now)s, 0, false, '',
            %(now)s
       FROM given
@@ -89,7 +90,7 @@ UPDATE texts_text AS t
        ask_at = CASE WHEN t.kind <> 'probe' THEN %(ask_at)s::timestamptz END,
        expires_at = %(silence_from)s::timestamptz + t.validity_s * interval '1 second'
  WHERE t.id = ANY(%(ids)s) AND t.state IN ('queued', 'sending')
-RETURNING t.id, t.kind, t.alert_id, t.recipient
+RETURNING t.id, t.kind, t.alert_ids, t.recipient
 """
 
 # Primary-key look-ups.
@@ -108,7 +109,7 @@ UPDATE texts_text AS t
    SET state = 'failed', error = given.error, final_at = %(now)s, lease_until = NULL
   FROM unnest(%(ids)s::bigint[], %(errors)s::text[]) AS given (id, error)
  WHERE t.id = given.id AND t.state IN ('queued', 'sending')
-RETURNING t.id, t.kind, t.alert_id, t.recipient, t.error
+RETURNING t.id, t.kind, t.alert_ids, t.recipient, t.error
 """
 
 # Index text_sending. A text whose outcome is unknown for the second time is not sent a third time.
@@ -121,7 +122,7 @@ UPDATE texts_text AS t
   FROM (SELECT id FROM texts_text WHERE state = 'sending' AND lease_until < %(now)s
          ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS over
  WHERE t.id = over.id
-RETURNING t.id, t.kind, t.alert_id, t.recipient, t.state
+RETURNING t.id, t.kind, t.alert_ids, t.recipient, t.state
 """
 
 # Index text_silent in its order, then part_once.
@@ -144,7 +145,7 @@ UPDATE texts_text AS t SET state = 'failed', error = 'expired', final_at = %(now
   FROM (SELECT id FROM texts_text WHERE state = 'submitted' AND expires_at <= %(now)s
          ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS over
  WHERE t.id = over.id
-RETURNING t.id, t.kind, t.alert_id, t.recipient
+RETURNING t.id, t.kind, t.alert_ids, t.recipient
 """
 
 _ASK_AFTER: Final = timedelta(hours=1)
@@ -175,7 +176,7 @@ async def enqueue(connection: Connection, drafts: Sequence[TextDraft], now: date
         ENQUEUE,
         {
             "kinds": [draft.kind for draft in drafts],
-            "alerts": [draft.alert_id for draft in drafts],
+            "alerts": ["{" + ",".join(map(str, draft.alert_ids)) + "}" for draft in drafts],
             "senders": [draft.sender for draft in drafts],
             "recipients": [draft.recipient for draft in drafts],
             "bodies": [draft.body for draft in drafts],
@@ -359,13 +360,13 @@ async def end_silent(connection: Connection, now: datetime, limit: int = 500) ->
     return [_change(row, TextState.FAILED, "expired", now) for row in await cursor.fetchall()]
 
 
-def _change(row: Sequence[object], state: TextState, error: str, at: datetime) -> TextChange:
-    text_id, kind, alert_id, recipient = row[:4]
+def _change(row: Sequence[Any], state: TextState, error: str, at: datetime) -> TextChange:
+    text_id, kind, alert_ids, recipient = row[:4]
     return TextChange(
-        text_id=int(str(text_id)),
-        kind=TextKind(str(kind)),
-        alert_id=None if alert_id is None else int(str(alert_id)),
-        recipient=str(recipient),
+        text_id=text_id,
+        kind=TextKind(kind),
+        alert_ids=tuple(alert_ids),
+        recipient=recipient,
         state=state,
         error=error,
         at=at,

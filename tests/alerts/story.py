@@ -27,6 +27,7 @@ from louhua.reachability.prober import Prober
 from louhua.subscribers.profiles import Profile, Status
 from louhua.subscribers.store import save
 from louhua.texts import receipts, store
+from louhua.texts.encoding import segment
 from louhua.texts.outbox import TextKind
 from louhua.texts.sender import LEASE, announce
 
@@ -36,10 +37,13 @@ CALLEE = "8613800138000"
 class Story:
     """The alert role without its loops: each step is one of its transactions."""
 
-    def __init__(self, pool: Pool, reachability: str = "probe", **settings: Any) -> None:
+    def __init__(
+        self, pool: Pool, reachability: str = "probe", ranges: Sequence[Any] = (), **settings: Any
+    ) -> None:
         self.config = Config.model_validate(
             {
                 "smsc": [{"name": "s", "host": "h", "port": 1, "system_id": "x", "reachability": reachability}],
+                "ranges": ranges,
                 "alerts": {"quiet_time": "0s", "probe_hold_off": "0s", **settings},
             }
         )
@@ -49,6 +53,7 @@ class Story:
         self.enquiries = Enquiries(self.config, pool, self.worker.wording, lambda: None)
         self._prober = Prober(self.config)
         self._sent = 0
+        self._parts: dict[str, list[str]] = {}
 
     async def _publish(self, events: Sequence[Event]) -> None:
         self.published += events
@@ -107,13 +112,16 @@ class Story:
             return await store.claim(connection, "s", limit, datetime.now(UTC), LEASE)
 
     async def accepted(self, *texts: store.Claimed) -> list[str]:
-        """The SMSC took these texts of one part; its message ids."""
+        """The SMSC took these texts; its message ids, of a text of several parts that of the first."""
         now = datetime.now(UTC)
         ids = []
-        for _ in texts:
+        parts = []
+        for text in texts:
             self._sent += 1
-            ids.append(f"m{self._sent}")
-        parts = [store.Accepted(text.id, 0, name, name) for text, name in zip(texts, ids, strict=True)]
+            names = [f"m{self._sent}" + "+" * seq for seq in range(max(1, len(segment(text.body, 0))))]
+            self._parts[names[0]] = names
+            ids.append(names[0])
+            parts += [store.Accepted(text.id, seq, name, name) for seq, name in enumerate(names)]
         async with self.pool.connection() as connection, connection.transaction():
             await receipts.take_turns(connection, ["s"])
             await store.add_parts(connection, "s", parts)
@@ -129,12 +137,15 @@ class Story:
         number: str = CALLEE,
         reference: int | None = None,
     ) -> None:
-        """The SMSC reported."""
-        event = TextReceipt(
-            id=f"{message_id}:{state}", smsc="s", message_id=message_id, number=number, state=state,
-            at=datetime.now(UTC), reference=reference,
-        )  # fmt: skip
-        await self.worker.receipts_came([event])
+        """The SMSC reported, of each part of a text."""
+        events = [
+            TextReceipt(
+                id=f"{name}:{state}", smsc="s", message_id=name, number=number, state=state,
+                at=datetime.now(UTC), reference=reference,
+            )
+            for name in self._parts.get(message_id, [message_id])
+        ]  # fmt: skip
+        await self.worker.receipts_came(events)
 
     async def receipts(self, message_ids: Sequence[str], state: ReceiptState) -> None:
         """The SMSC reported about several texts at once."""

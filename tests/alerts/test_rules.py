@@ -44,6 +44,10 @@ UNREGISTERED = Profile(number=CALLEE)
 REGISTERED = Profile(number=CALLEE, status=Status.REGISTERED)
 DISCREET = Profile(number=CALLEE, power_on=Privacy.NOBODY)
 LANDLINE = Profile(number=CALLEE, textable=False)
+SUSPENDED = Profile(number=CALLEE, status=Status.SUSPENDED)
+ELSEWHERE = Profile(number=CALLEE, served=False)
+BLOCKING = Profile(number=CALLEE, status=Status.REGISTERED, blocked=frozenset({CALLER}))
+CHOOSY = Profile(number=CALLEE, status=Status.REGISTERED, power_on=Privacy.LIST, allowed=frozenset({CALLER}))
 
 
 @pytest.mark.parametrize(
@@ -67,6 +71,12 @@ LANDLINE = Profile(number=CALLEE, textable=False)
         (UNREGISTERED, "", Choice.CALL_OTHER, [Kind.CALL_OTHER]),
         (LANDLINE, "", Choice.POWER_ON, []),
         (UNREGISTERED, "", Choice.MESSAGE, [Kind.MESSAGE]),
+        (SUSPENDED, CALLER, Choice.CALL_BACK, []),
+        (ELSEWHERE, CALLER, Choice.NONE, []),
+        (BLOCKING, CALLER, Choice.NONE, []),
+        (BLOCKING, CALLER, Choice.MESSAGE, []),
+        (BLOCKING, "", Choice.NONE, [Kind.MISSED]),
+        (CHOOSY, CALLER, Choice.POWER_ON, [Kind.POWER_ON]),
     ],
 )
 def test_who_is_told_what(callee: Profile, caller: str, choice: Choice, kinds: list[Kind]) -> None:
@@ -78,6 +88,27 @@ def test_who_is_told_what(callee: Profile, caller: str, choice: Choice, kinds: l
 def test_the_power_on_text_goes_to_the_caller() -> None:
     (draft,) = drafts(choice=Choice.POWER_ON)
     assert (draft.callee, draft.recipient) == (CALLEE, CALLER)
+
+
+def test_who_heard_busy_makes_no_alert() -> None:
+    assert drafts(treatment=Treatment.BLOCK) == []
+
+
+def test_the_power_on_text_goes_to_the_mobile_a_land_line_named() -> None:
+    event = call(choice=Choice.POWER_ON, caller="861088886666", other_number="8613700137000")
+    (draft,) = drafts_of(event, UNREGISTERED, Profile(number="861088886666", textable=False), SETTINGS)
+    assert (draft.kind, draft.recipient, draft.caller) == (Kind.POWER_ON, "8613700137000", "861088886666")
+    assert draft.other_number == ""
+
+
+@pytest.mark.parametrize(
+    ("callee", "kinds"),
+    [(REGISTERED, [Kind.MESSAGE, Kind.MISSED]), (UNREGISTERED, [Kind.MESSAGE, Kind.TEASER, Kind.DETAIL])],
+)
+def test_a_message_may_leave_a_missed_call_too(callee: Profile, kinds: list[Kind]) -> None:
+    settings = Alerts(missed_after_message=True)
+    made = drafts_of(call(choice=Choice.MESSAGE), callee, Profile(number=CALLER), settings)
+    assert [draft.kind for draft in made] == kinds
 
 
 def test_a_call_without_a_callee_makes_nothing() -> None:

@@ -1,6 +1,6 @@
 """Every text in both languages, in the requirement's words."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -85,3 +85,61 @@ def test_every_reply_is_worded(reply: Reply, language: Language) -> None:
 
 def test_the_services_language_is_the_default() -> None:
     assert Wording(Service(language="en"), 24).reply(Reply.NOTHING, None) == "You have no missed calls to show."
+
+
+NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
+
+
+def several(count: int, **changes: Any) -> list[Facts]:
+    return [
+        facts(Kind.MISSED, caller=f"861390013900{n}" if n < 10 else f"86139001390{n}",
+              last_at=NOW - timedelta(minutes=n), **changes)
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def test_a_digest_names_callers_the_latest_first() -> None:
+    yesterday = NOW - timedelta(days=1)
+    alerts = [
+        facts(Kind.CALL_OTHER, caller="8613900139003", last_at=yesterday),
+        facts(Kind.CALL_BACK, calls=2, last_at=NOW - timedelta(hours=2)),
+        facts(Kind.MESSAGE, caller="8613900139002", last_at=NOW - timedelta(hours=1)),
+        facts(Kind.MISSED, caller="", calls=3, last_at=NOW),
+    ]
+    assert WORDING.digest(alerts, None, NOW) == (
+        "您有7次未接来电:隐藏号码 12:00(3次);13900139002 11:00有留言;13900139000 10:00(2次)盼回电;"
+        "13900139003 22日12:00请拨01088886666。"
+    )
+    assert WORDING.digest(alerts, Language.EN, NOW) == (
+        "You missed 7 calls: A withheld number 12:00 (3x); 13900139002 11:00, left a message; "
+        "13900139000 10:00 (2x), please call back; 13900139003 22 Nov 12:00, please call 01088886666."
+    )
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("count", [1, 9, 10, 40])
+def test_a_digest_has_nine_numbers_at_most_in_three_messages(count: int, language: Language) -> None:
+    text = WORDING.digest(several(count), language, NOW)
+    assert text.count("1390013") == min(count, 9)
+    assert (f"另有{count - 9}个号码" in text or f"and {count - 9} more" in text) is (count > 9)
+    assert len(segment(text, 0, room=12)) <= 3
+
+
+@pytest.mark.parametrize("language", Language)
+def test_long_entries_make_a_digest_of_fewer_numbers(language: Language) -> None:
+    wording = Wording(Service(), 24, opt_out=True)
+    alerts = [
+        facts(Kind.CALL_OTHER, caller=item.caller, last_at=item.last_at - timedelta(days=2)) for item in several(9)
+    ]
+    text = wording.digest(alerts, language, NOW)
+    assert len(segment(text, 0, room=12)) <= 3
+    assert 3 <= text.count("1390013") < 9
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("kind", Kind)
+def test_texts_nobody_asked_for_say_how_to_end_the_service(kind: Kind, language: Language) -> None:
+    text = Wording(Service(), 24, opt_out=True).alert(facts(kind), language)
+    asked = kind in (Kind.DETAIL, Kind.POWER_ON)
+    assert ("QX" in text) is not asked
+    assert len(segment(text, 1)) <= 2

@@ -74,13 +74,13 @@ _REPLIES: Final[dict[Language, dict[Reply, str]]] = {
 }
 
 _DIGEST: Final = {
-    Language.ZH_HANS: ("您有{calls}次未接来电:", "{caller}({times}次{at}{more})", ",", ",另有{left}个号码", "。"),
-    Language.EN: ("You missed {calls}: ", "{caller} ({times}x {at}{more})", ", ", ", and {left} more", "."),
+    Language.ZH_HANS: ("您有{calls}次未接来电:", "({times}次)", ";", ";另有{left}个号码", "。"),
+    Language.EN: ("You missed {calls}: ", " ({times}x)", "; ", "; and {left} more", "."),
 }
-"""Heading, entry, what stands between entries, how many numbers there was no room for, end."""
+"""Heading, how often where more than once, between entries, how many numbers there was no room for, end."""
 
 _MORE: Final[dict[Language, dict[Kind, str]]] = {
-    Language.ZH_HANS: {Kind.CALL_BACK: ",盼回电", Kind.CALL_OTHER: ",请拨{other}", Kind.MESSAGE: ",有留言"},
+    Language.ZH_HANS: {Kind.CALL_BACK: "盼回电", Kind.CALL_OTHER: "请拨{other}", Kind.MESSAGE: "有留言"},
     Language.EN: {
         Kind.CALL_BACK: ", please call back",
         Kind.CALL_OTHER: ", please call {other}",
@@ -146,15 +146,13 @@ class Wording:
             shown -= 1
 
     def _digest(self, latest: Sequence[Facts], shown: int, language: Language, now: datetime) -> str:
-        heading, entry, between, others, end = _DIGEST[language]
+        heading, times, between, others, end = _DIGEST[language]
         calls = sum(facts.calls for facts in latest)
         entries = [
-            entry.format(
-                caller=self._number(facts.caller) or _WITHHELD[language],
-                times=facts.calls,
-                at=self._short_moment(facts.last_at, now, language),
-                more=_MORE[language].get(facts.kind, "").format(other=self._number(facts.other_number)),
-            )
+            (self._number(facts.caller) or _WITHHELD[language])
+            + f" {self._short_moment(facts.last_at, now, language)}"
+            + (times.format(times=facts.calls) if facts.calls > 1 else "")
+            + _MORE[language].get(facts.kind, "").format(other=self._number(facts.other_number))
             for facts in latest[:shown]
         ]
         said = heading.format(calls=calls if language is Language.ZH_HANS else _count(calls, "call"))

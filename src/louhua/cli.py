@@ -1,19 +1,17 @@
 """``louhua``: one program for the operator's engineer. Each command imports what it needs when it runs."""
 
 import sys
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from louhua import __version__
 from louhua.bench.commands import app as bench
-from louhua.config import CONFIG_VARIABLE, Config, ConfigError, load
 from louhua.processes import StartError
 from louhua.sandbox.commands import app as sandbox
 from louhua.subscribers.commands import app as subscribers
+from louhua.terminal import ConfigOption, ended_by_sigterm, fail, load_config, out
 
 app = typer.Typer(
     name="louhua",
@@ -26,34 +24,6 @@ app.add_typer(sandbox, name="sandbox")
 app.add_typer(bench, name="bench")
 app.add_typer(subscribers, name="subscribers")
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        help="The TOML file; without it, defaults and LOUHUA_… variables.",
-        metavar="FILE",
-        envvar=CONFIG_VARIABLE,
-    ),
-]
-
-_out = Console()
-_err = Console(stderr=True)
-
-
-def _fail(problems: list[str]) -> NoReturn:
-    """Say each problem on a line of its own and end with status 1."""
-    for problem in problems:
-        _err.print(f"[bold red]error[/] {escape(problem)}", highlight=False, soft_wrap=True)
-    raise typer.Exit(1)
-
-
-def _load(path: Path | None) -> Config:
-    try:
-        return load(path)
-    except ConfigError as error:
-        _fail(error.problems)
-
 
 @app.command()
 def serve(config: ConfigOption = None) -> None:
@@ -64,12 +34,12 @@ def serve(config: ConfigOption = None) -> None:
     from louhua.log import setup_logging
     from louhua.node.supervisor import Supervisor
 
-    settings = _load(config)
+    settings = load_config(config)
     setup_logging("node")
     try:
-        Supervisor(settings, config, lambda line: _out.print(line, highlight=False)).run()
+        Supervisor(settings, config, lambda line: out.print(line, highlight=False)).run()
     except StartError as error:
-        _fail([str(error)])
+        fail(str(error))
 
 
 @app.command()
@@ -77,11 +47,11 @@ def check(config: ConfigOption = None) -> None:
     """Check the configuration: every key, every server it names, every port it wants."""
     from louhua.node.check import problems
 
-    settings = _load(config)
+    settings = load_config(config)
     found = 0
     for check_ in problems(settings):
         mark = "[green]ok   [/]" if check_.ok else "[bold red]error[/]"
-        _out.print(
+        out.print(
             f"{mark} {escape(check_.what)}" + ("" if check_.ok else f": {escape(check_.why)}"),
             highlight=False,
             soft_wrap=True,
@@ -98,7 +68,7 @@ def migrate(config: ConfigOption = None) -> None:
     from louhua.db.migrate import migrate as bring_up_to_date
     from louhua.node.supervisor import DataInUse, only_one
 
-    settings = _load(config)
+    settings = load_config(config)
     try:
         if settings.database.url != "embedded":
             bring_up_to_date(settings, verbosity=1)
@@ -106,11 +76,11 @@ def migrate(config: ConfigOption = None) -> None:
         with only_one(settings.node.data), EmbeddedPostgres(settings.node.data):
             bring_up_to_date(settings, verbosity=1)
     except DataInUse:
-        _out.print(f"louhua serve is running in {settings.node.data}: its schema is up to date since it started.")
+        out.print(f"louhua serve is running in {settings.node.data}: its schema is up to date since it started.")
     except StartError as error:
-        _fail([str(error)])
+        fail(str(error))
     except Exception as error:
-        _fail([f"the database could not be migrated: {error}"])
+        fail(f"the database could not be migrated: {error}")
 
 
 @app.command()
@@ -122,17 +92,18 @@ def demo() -> None:
     from louhua.demo.run import run
 
     try:
-        well = run(_out)
+        with ended_by_sigterm():
+            well = run(out)
     except StartError as error:
-        _fail([str(error)])
+        fail(str(error))
     if not well:
-        _fail(["not every expected text arrived exactly once"])
-    _out.print("[bold green]Every expected text arrived exactly once.[/]")
+        fail("not every expected text arrived exactly once")
+    out.print("[bold green]Every expected text arrived exactly once.[/]")
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        _out.print(f"louhua {__version__}", highlight=False)
+        out.print(f"louhua {__version__}", highlight=False)
         raise typer.Exit
 
 

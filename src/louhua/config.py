@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from louhua.durations import Duration
 from louhua.hours import NEVER, HoursOfDay
+from louhua.mistakes import all_in_words
 
 Role = Literal["call", "alert", "web"]
 NumberSource = Literal["diversion", "history-info", "p-called-party-id", "to", "request-uri"]
@@ -357,7 +358,7 @@ def load(path: Path | None) -> Config:
     try:
         return Config(**values)
     except ValidationError as error:
-        raise ConfigError([_describe(problem) for problem in error.errors()]) from None
+        raise ConfigError(all_in_words(error.errors())) from None
     except SettingsError as error:
         raise ConfigError([_describe_variable(str(error))]) from None
 
@@ -401,12 +402,3 @@ def load_from_environment() -> Config:
     """The configuration of a child process, whose parent named the file in ``LOUHUA_CONFIG``."""
     path = os.environ.get(CONFIG_VARIABLE)
     return load(Path(path) if path else None)
-
-
-def _describe(problem: Any) -> str:
-    """One mistake as ``sip.listen: what is wrong; the way out``."""
-    key = ".".join(str(part) for part in problem["loc"]) or "configuration"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        message = "there is no such key; look for a typing mistake or see the example configuration"
-    return f"{key}: {message}"

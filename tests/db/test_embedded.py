@@ -84,6 +84,20 @@ def test_urls_become_djangos_settings(tmp_path: Path) -> None:
     assert remote["OPTIONS"] == {"sslmode": "require"}
 
 
+@pytest.mark.parametrize(
+    ("url", "host", "port", "name"),
+    [
+        ("postgresql://me@a:5432,b:5433/calls", "a,b", "5432,5433", "calls"),
+        ("postgresql://me@/calls?host=/run/postgresql", "/run/postgresql", "", "calls"),
+        ("postgresql://me@db.example", "db.example", "", "me"),
+        ("postgres://me@[::1]:5433/calls", "::1", "5433", "calls"),
+    ],
+)
+def test_urls_are_read_as_libpq_reads_them(url: str, host: str, port: str, name: str) -> None:
+    made = django_database(url)
+    assert (made["HOST"], made["PORT"], made["NAME"], made["USER"]) == (host, port, name, "me")
+
+
 def test_a_stranger_who_has_the_number_of_an_old_server_is_left_alone(data: Path) -> None:
     server = EmbeddedPostgres(data)
     server.start()

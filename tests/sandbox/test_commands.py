@@ -1,6 +1,7 @@
 """The sandbox by hand: the commands a person types, against a running network."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from louhua.cli import app
-from louhua.config import Config, load
+from louhua.config import Config, load, split_address
 from louhua.sandbox.network import Network
 from louhua.sandbox.platform import free_port, settings, to_toml
 
@@ -90,3 +91,38 @@ def test_what_cannot_be_said_or_saved_is_refused_before_the_call(
     done = phone(config_path, "139", "call", "138", option, value)
     assert done.exit_code == 1
     assert said in done.output
+
+
+@pytest.mark.parametrize(("status", "code"), [("486 Busy Here", 1), ("200 OK", 0)])
+def test_a_refused_call_ends_with_status_1(config_path: Path, network: Config, status: str, code: int) -> None:
+    """The platform's place is taken by who answers every INVITE alike."""
+    host, port = split_address(network.sip.listen)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as platform:
+        platform.bind((host, port))
+        answering = threading.Thread(target=_answer, args=(platform, status), daemon=True)
+        answering.start()
+        done = phone(config_path, "13900139000", "call", "13800138000", "--hang-up-after", "200ms")
+    assert done.exit_code == code, done.output
+    assert f"({status.split()[0]})" in done.output
+
+
+def _answer(platform: socket.socket, status: str) -> None:
+    sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8\r\n"
+    with contextlib.suppress(OSError):
+        while True:
+            request, peer = platform.recvfrom(4096)
+            method, *lines = request.decode().split("\r\n")
+            if method.startswith("ACK"):
+                continue
+            kept = [line for line in lines if line.startswith(("Via:", "From:", "To:", "Call-ID:", "CSeq:"))]
+            said = status if method.startswith("INVITE") else "200 OK"
+            body = sdp if said == "200 OK" and method.startswith("INVITE") else ""
+            kept = [f"{line};tag=p" if line.startswith("To:") and ";tag=" not in line else line for line in kept]
+            answer = [
+                f"SIP/2.0 {said}",
+                *kept,
+                "Contact: <sip:127.0.0.1>",
+            ]
+            answer += ["Content-Type: application/sdp"] if body else []
+            answer += [f"Content-Length: {len(body)}", "", body]
+            platform.sendto("\r\n".join(answer).encode(), peer)

@@ -4,29 +4,27 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from louhua.bench.results import Result, show
 from louhua.processes import StartError
+from louhua.terminal import ended_by_sigterm, err, fail, out
 
 app = typer.Typer(help="Measure this machine; each bench starts a platform of its own.", no_args_is_help=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
-_err = Console(stderr=True)
-
 
 def _report(measure: Callable[[Callable[[str], None]], Result], *, as_json: bool) -> None:
     """Run a measurement, its progress on standard error, and print what it found."""
     try:
-        result = measure(lambda line: _err.print(line, highlight=False))
+        with ended_by_sigterm():
+            result = measure(lambda line: err.print(line, highlight=False))
     except StartError as error:
-        _err.print(f"[bold red]error[/] {error}", highlight=False)
-        raise typer.Exit(1) from error
+        fail(str(error))
     if as_json:
         typer.echo(result.to_json())
     else:
-        show(result, Console())
+        show(result, out)
     if result.failures:
         raise typer.Exit(1)
 

@@ -1,10 +1,9 @@
 """Connections to PostgreSQL: where the database is, and a pool of asynchronous connections."""
 
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
@@ -33,22 +32,15 @@ async def open_pool(url: str, *, size: int = 4) -> Pool:
 
 
 def django_database(url: str) -> dict[str, Any]:
-    """A PostgreSQL URL as Django's ``DATABASES`` entry."""
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query))
+    """A PostgreSQL URL as Django's ``DATABASES`` entry; libpq's own reading of it, several hosts included."""
+    options = dict(conninfo_to_dict(url))
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": parts.path.lstrip("/"),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": options.pop("host", parts.hostname or ""),
-        "PORT": str(parts.port or ""),
+        "NAME": options.pop("dbname", "") or options.get("user", ""),
+        "USER": options.pop("user", ""),
+        "PASSWORD": options.pop("password", ""),
+        "HOST": options.pop("host", ""),
+        "PORT": str(options.pop("port", "")),
         "OPTIONS": options,
         "CONN_HEALTH_CHECKS": True,
     }
-
-
-def socket_path_of(url: str) -> Path | None:
-    """The socket directory of a URL that names one, else ``None``."""
-    host = dict(parse_qsl(urlsplit(url).query)).get("host", "")
-    return Path(host) if host.startswith("/") else None

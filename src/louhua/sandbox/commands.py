@@ -5,14 +5,13 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from louhua.config import Config, ConfigError, load
+from louhua.config import Config
 from louhua.durations import parse_duration
 from louhua.processes import StartError
 from louhua.sandbox.door import (
@@ -30,17 +29,14 @@ from louhua.sandbox.door import (
     Text,
     ask,
 )
+from louhua.terminal import ConfigOption, fail, load_config, out
 
 app = typer.Typer(help="A small mobile network to try Louhua on.", no_args_is_help=True)
 phone = typer.Typer(help="One phone of the running sandbox: switch it, call, read, text.", no_args_is_help=True)
 app.add_typer(phone, name="phone")
 
-_HELP: Final = "The platform's TOML file."
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help=_HELP, metavar="FILE", envvar="LOUHUA_CONFIG")
-]
-LateConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help=_HELP, metavar="FILE")]
-"""The same after the action, where people write it; the variable counts once."""
+LateConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="The TOML file.", metavar="FILE")]
+"""The same as ``ConfigOption`` after the action, where people write it; the variable counts once."""
 
 _EXAMPLE: Final = Path("louhua.example.toml")
 _STATES: Final[dict[State, str]] = {
@@ -49,35 +45,26 @@ _STATES: Final[dict[State, str]] = {
     "busy": "is busy",
     "no-answer": "does not answer",
 }
+_REFUSED: Final = 300
+"""Final responses from here on are refusals (RFC 3261, section 21); the call ends the program with status 1."""
 _ANSWERS: Final = {"180": "ringing", "183": "speaking, not yet answered (183)", "200": "answered (200)"}
-
-_out = Console()
-_err = Console(stderr=True)
-
-
-def _fail(problem: str) -> NoReturn:
-    _err.print(f"[bold red]error[/] {escape(problem)}", highlight=False, soft_wrap=True)
-    raise typer.Exit(1)
 
 
 def _load(path: Path | None) -> Config:
     """The named configuration; without one the example beside us, so that the first steps need no option."""
-    try:
-        return load(path or (_EXAMPLE if _EXAMPLE.exists() else None))
-    except ConfigError as error:
-        _fail(str(error))
+    return load_config(path or (_EXAMPLE if _EXAMPLE.exists() else None))
 
 
 @app.command()
 def run(config: ConfigOption = None) -> None:
-    """Start the network: the SMSC of the first [[smsc]], with phones that are on until switched off."""
+    """Start the network: the first SMSC of the configuration, with phones that are on until switched off."""
     from louhua.sandbox.network import Network
 
     settings = _load(config)
     try:
         asyncio.run(_run(Network(settings), settings))
     except StartError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 async def _run(network: Any, settings: Config) -> None:
@@ -86,7 +73,7 @@ async def _run(network: Any, settings: Config) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await network.start()
     smsc = settings.smsc[0]
-    _out.print(
+    out.print(
         f"The SMSC listens on {smsc.host}:{smsc.port}; phones call Louhua at {settings.sip.listen}.\n"
         "With louhua serve running, try in another terminal:\n"
         "  louhua sandbox phone 13800138000 off\n"
@@ -129,10 +116,10 @@ def _ask(settings: Config, request: Request) -> Iterator[Answer]:
     try:
         for answer in ask(settings, request):
             if isinstance(answer, Problem):
-                _fail(answer.why)
+                fail(answer.why)
             yield answer
     except SandboxAway as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _order(settings: Config, request: Request) -> None:
@@ -144,7 +131,7 @@ def _order(settings: Config, request: Request) -> None:
 def _switch(context: typer.Context, config: Path | None, state: State) -> None:
     number = context.obj.number
     _order(context.obj.settings(config), Switch(number=number, state=state))
-    _out.print(f"{number} {_STATES[state]}", highlight=False)
+    out.print(f"{number} {_STATES[state]}", highlight=False)
 
 
 @phone.command()
@@ -198,7 +185,7 @@ def call(
     from louhua.sandbox.listening import words
 
     if save is not None and not save.parent.is_dir():
-        _fail(f"--save: {save.parent} is not a directory")
+        fail(f"--save: {save.parent} is not a directory")
     script = words()
     request = Call(
         number=context.obj.number,
@@ -212,13 +199,15 @@ def call(
     try:
         for answer in _ask(context.obj.settings(config), request):
             if isinstance(answer, News):
-                _out.print(describe(answer.what, answer.detail, script), highlight=False)
+                out.print(describe(answer.what, answer.detail, script), highlight=False)
             elif isinstance(answer, CallOver):
-                _out.print(outcome(answer), highlight=False)
+                out.print(outcome(answer), highlight=False)
                 if save is not None:
                     _save(answer.audio, save)
+                if answer.status >= _REFUSED:
+                    raise typer.Exit(1)
     except KeyboardInterrupt:
-        _out.print("hung up")
+        out.print("hung up")
 
 
 def _seconds(duration: str) -> float | None:
@@ -227,7 +216,7 @@ def _seconds(duration: str) -> float | None:
     try:
         return parse_duration(duration).total_seconds()
     except ValueError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 def _speech(speak: str) -> bytes:
@@ -239,7 +228,7 @@ def _speech(speak: str) -> bytes:
     try:
         return tone(float(speak)) if _is_number(speak) else read_audio(Path(speak))
     except (AudioError, ValueError) as error:
-        _fail(f"--speak: {error}")
+        fail(f"--speak: {error}")
 
 
 def _is_number(text: str) -> bool:
@@ -253,7 +242,7 @@ def _is_number(text: str) -> bool:
 def outcome(call: CallOver) -> str:
     """How a call ended, in a sentence."""
     by = f"ended by the {call.ended_by} after {call.seconds:g} s"
-    if call.status >= 300:
+    if call.status >= _REFUSED:
         return f"not answered ({call.status}), {by}"
     return f"{'answered' if call.status >= 200 else 'heard without an answer'} ({call.status}), {by}"
 
@@ -294,8 +283,8 @@ def _save(audio: bytes, path: Path) -> None:
     try:
         save_wave(audio, path)
     except OSError as error:
-        _fail(f"{path}: {error.strerror}")
-    _out.print(f"saved {path}", highlight=False, soft_wrap=True)
+        fail(f"{path}: {error.strerror}")
+    out.print(f"saved {path}", highlight=False, soft_wrap=True)
 
 
 @phone.command()
@@ -312,9 +301,9 @@ def inbox(
             if isinstance(text, Text):
                 shown += 1
                 at = f"{text.at.astimezone(settings.service.zone):%H:%M:%S}"
-                _out.print(f"[dim]{at} from {escape(text.sender)}[/] {escape(text.body)}", highlight=False)
+                out.print(f"[dim]{at} from {escape(text.sender)}[/] {escape(text.body)}", highlight=False)
     if not shown and not follow:
-        _out.print("no texts")
+        out.print("no texts")
 
 
 @phone.command()
@@ -328,4 +317,4 @@ def send(
     settings = context.obj.settings(config)
     recipient = to or settings.service.access_number
     _order(settings, Send(number=context.obj.number, to=recipient, body=body))
-    _out.print(f"sent to {recipient}", highlight=False)
+    out.print(f"sent to {recipient}", highlight=False)

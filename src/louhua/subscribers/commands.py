@@ -4,46 +4,34 @@ import asyncio
 import csv
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Final, NoReturn, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import msgspec
 import psycopg
 import typer
 from psycopg_pool import PoolTimeout
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
 
-from louhua.config import Config, ConfigError, load
+from louhua.config import Config
 from louhua.db.pool import Connection, database_url
 from louhua.numbers import canonical, national
 from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Language, Privacy, Profile, Status
 from louhua.subscribers.store import lookup, save
+from louhua.terminal import ConfigOption, err, fail, load_config, out
 
 app = typer.Typer(help="Who is registered, and how.", no_args_is_help=True)
-
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", help="The TOML file.", metavar="FILE", envvar="LOUHUA_CONFIG")
-]
 
 _BATCH: Final = 1000
 _TRUE: Final = {"1", "true", "yes", "y", "是"}
 _FALSE: Final = {"", "0", "false", "no", "n", "否"}
 _COLUMNS: Final = ("number", "status", "voicemail", "language", "power_on")
 
-_out = Console()
-_err = Console(stderr=True)
 T = TypeVar("T")
 
 
 class BadRow(ValueError):
     """A line of the file cannot be used; the message names it."""
-
-
-def _fail(problem: str) -> NoReturn:
-    _err.print(f"[bold red]error[/] {escape(problem)}", highlight=False, soft_wrap=True)
-    raise typer.Exit(1)
 
 
 def _with_database(config: Config, work: Callable[[Connection], Awaitable[T]]) -> T:
@@ -59,22 +47,15 @@ def _with_database(config: Config, work: Callable[[Connection], Awaitable[T]]) -
     try:
         return asyncio.run(connected())
     except (psycopg.OperationalError, PoolTimeout) as error:
-        _fail(f"no database: {str(error).strip()}; is louhua serve running with this configuration?")
+        fail(f"no database: {str(error).strip()}; is louhua serve running with this configuration?")
     except psycopg.errors.UndefinedTable:
-        _fail("this database has no tables yet; run: louhua migrate")
-
-
-def _load(path: Path | None) -> Config:
-    try:
-        return load(path)
-    except ConfigError as error:
-        _fail(str(error))
+        fail("this database has no tables yet; run: louhua migrate")
 
 
 def _number(text: str, config: Config) -> str:
     number = canonical(text, config.service.country)
     if not number:
-        _fail(f"{text!r} is not a telephone number")
+        fail(f"{text!r} is not a telephone number")
     return number
 
 
@@ -92,7 +73,7 @@ def set_(
     config: ConfigOption = None,
 ) -> None:
     """Change somebody's profile; what is not named stays. Who was not known is registered."""
-    settings = _load(config)
+    settings = load_config(config)
     wanted = _number(number, settings)
     given = {
         "status": status,
@@ -109,7 +90,7 @@ def set_(
             await save(connection, [msgspec.structs.replace(known[wanted], **(newcomer | changes))])
 
     _with_database(settings, change)
-    _out.print(f"{number} is set", highlight=False)
+    out.print(f"{number} is set", highlight=False)
 
 
 @app.command()
@@ -117,17 +98,17 @@ def show(
     number: Annotated[str, typer.Argument(help="The number, e.g. 13800138000.")], config: ConfigOption = None
 ) -> None:
     """Show somebody's profile; who is not known has the default one."""
-    settings = _load(config)
+    settings = load_config(config)
     wanted = _number(number, settings)
     country = settings.service.country
     profile = _with_database(settings, lambda connection: lookup(connection, [wanted], NumberPlan(settings)))[
         wanted
     ]
-    _out.print(f"number          {national(wanted, country)}", highlight=False)
-    _out.print(f"status          {profile.status}", highlight=False)
-    _out.print(f"voicemail       {'yes' if profile.voicemail else 'no'}", highlight=False)
-    _out.print(f"power_on        {profile.power_on}", highlight=False)
-    _out.print(f"{'language':<15} {profile.language or 'the service’s'}", highlight=False)
+    out.print(f"number          {national(wanted, country)}", highlight=False)
+    out.print(f"status          {profile.status}", highlight=False)
+    out.print(f"voicemail       {'yes' if profile.voicemail else 'no'}", highlight=False)
+    out.print(f"power_on        {profile.power_on}", highlight=False)
+    out.print(f"{'language':<15} {profile.language or 'the service’s'}", highlight=False)
 
 
 @app.command("import")
@@ -138,21 +119,21 @@ def import_(
     config: ConfigOption = None,
 ) -> None:
     """Register everybody in a CSV file. A file with a wrong line changes nothing."""
-    settings = _load(config)
+    settings = load_config(config)
     try:
         profiles = list(read_profiles(file, settings.service.country))
     except OSError as error:
-        _fail(f"{file}: {error.strerror}")
+        fail(f"{file}: {error.strerror}")
     except (BadRow, UnicodeDecodeError, csv.Error) as error:
-        _fail(f"{file}: {error}")
+        fail(f"{file}: {error}")
 
     async def store(connection: Connection) -> None:
         async with connection.transaction():
-            for start in track(range(0, len(profiles), _BATCH), "Importing", console=_err, transient=True):
+            for start in track(range(0, len(profiles), _BATCH), "Importing", console=err, transient=True):
                 await save(connection, profiles[start : start + _BATCH])
 
     _with_database(settings, store)
-    _out.print(f"{len(profiles):,} subscribers imported", highlight=False)
+    out.print(f"{len(profiles):,} subscribers imported", highlight=False)
 
 
 def read_profiles(path: Path, country: str) -> Iterator[Profile]:

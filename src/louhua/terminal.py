@@ -1,0 +1,57 @@
+"""What the commands share: the option that names the configuration, and how they say what is wrong."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from louhua.config import CONFIG_VARIABLE, Config, ConfigError, load
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The TOML file; without it, defaults and LOUHUA_… variables.",
+        metavar="FILE",
+        envvar=CONFIG_VARIABLE,
+    ),
+]
+
+out = Console()
+err = Console(stderr=True)
+
+
+def fail(*problems: str) -> NoReturn:
+    """Say each problem on a line of its own and end with status 1."""
+    for problem in problems:
+        err.print(f"[bold red]error[/] {escape(problem)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def load_config(path: Path | None) -> Config:
+    """The configuration, or the end of the program with every mistake in it."""
+    try:
+        return load(path)
+    except ConfigError as error:
+        fail(*error.problems)
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Within, SIGTERM ends the program the way Ctrl-C does: what was started is stopped and removed."""
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)

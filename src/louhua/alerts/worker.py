@@ -5,6 +5,7 @@ finds its call recorded, its watch ended, its text final.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -41,6 +42,7 @@ log = structlog.get_logger()
 _PROBE_EVERY_S: Final = 0.5
 _PROBES_AT_ONCE: Final = 500
 _SWEEP_EVERY_S: Final = 2.0
+_DATABASE_AWAY_S: Final = 10.0
 _PURGE_EVERY: Final = timedelta(hours=1)
 _A_MESSAGE_LASTS: Final = timedelta(days=1)
 """So long a message makes up for calls that the same caller missed."""
@@ -59,10 +61,16 @@ class AlertWorker:
         self._publish = publish
         self._wake = wake
         self._prober = Prober(config)
+        self._swept = time.monotonic()
         hours = int(config.alerts.enquiry_window.total_seconds() // 3600)
         self._plan = NumberPlan(config)
         self.wording = Wording(config.service, hours, opt_out=config.alerts.opt_out)
         self.outcomes = Outcomes(config, self._prober)
+
+    @property
+    def database_answers(self) -> bool:
+        """Whether the database has done what is asked of it every two seconds."""
+        return time.monotonic() - self._swept < _DATABASE_AWAY_S
 
     async def calls_ended(self, events: list[CallEnded]) -> None:
         """Record calls and merge the alerts they make; all of it or nothing."""
@@ -208,6 +216,7 @@ class AlertWorker:
                         await receipts.purge_orphans(connection, now)
                         await self._forget_counts(connection, now)
                         purged_at = now
+                self._swept = time.monotonic()
             except psycopg.OperationalError as error:
                 log.warning("sweep.database_away", error=str(error))
             self._wake()

@@ -10,6 +10,7 @@ logged, never dropped silently.
 import asyncio
 import contextlib
 import hashlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -51,6 +52,7 @@ _BATCH_MESSAGES: Final = 50
 _MESSAGE_EVENTS: Final = 500
 """NATS takes messages of up to a megabyte unless it was told otherwise; an event is some 300 octets."""
 _RETRY_AFTER_S: Final = 1.0
+_SAY_AGAIN_S: Final = 60.0
 
 E = TypeVar("E", bound=Event)
 Handler = Callable[[list[E]], Awaitable[None]]
@@ -209,8 +211,15 @@ async def _each(messages: list[Msg], answer: Callable[[Msg], Awaitable[None]]) -
 
 
 async def _connect(servers: list[str], name: str) -> Client:
+    said: dict[str, float] = {}
+
     async def on_error(error: Exception) -> None:
-        log.warning("bus.error", error=repr(error))
+        """Say it, but not at each of the attempts a second that fail alike."""
+        problem, now = repr(error), time.monotonic()
+        if now - said.get(problem, -_SAY_AGAIN_S) >= _SAY_AGAIN_S:
+            said.clear()
+            said[problem] = now
+            log.warning("bus.error", error=problem)
 
     async def on_disconnect() -> None:
         if not client.is_closed:

@@ -2,11 +2,14 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeVar
 
+import nats.errors
+import psycopg
 import structlog
 import uvloop
+from psycopg_pool import PoolTimeout
 
 from louhua.alerts.enquiries import Enquiries
 from louhua.alerts.worker import AlertWorker
@@ -16,12 +19,14 @@ from louhua.config import Config, load_from_environment
 from louhua.db.pool import Pool, database_url, open_pool
 from louhua.health import PERIOD_S, Check, HealthFile
 from louhua.log import setup_logging
+from louhua.processes import StartError
 from louhua.texts.gateway import Gateway
 from louhua.together import run_together
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
-_RETRY_S: Final = 0.5
+_RETRY_S: Final = 2.0
 _CONNECTIONS: Final = 6
 
 
@@ -73,19 +78,38 @@ class AlertRole:
     async def _report(self) -> None:
         file = HealthFile(self._config.node.data, "alert")
         while True:
-            file.write({"nats": Check(ok=self._bus.connected), **{
+            file.write({
+                "nats": Check(ok=self._bus.connected),
+                "database": Check(ok=self._worker.database_answers),
+            } | {
                 f"smsc {health.smsc}": Check(
                     ok=any(link.bound for link in health.links),
                     detail=f"{sum(link.bound for link in health.links)} of {len(health.links)} bound",
                 )
                 for health in (gateway.health() for gateway in self._gateways)
-            }})  # fmt: skip
+            })  # fmt: skip
             await asyncio.sleep(PERIOD_S)
 
 
+async def _when_there(server: str, connect: Callable[[], Awaitable[T]], away: tuple[type[Exception], ...]) -> T:
+    """Connect, however long that takes."""
+    while True:
+        try:
+            return await connect()
+        except away as error:
+            log.warning("alert.server_away", server=server, error=str(error))
+            await asyncio.sleep(_RETRY_S)
+
+
 async def _serve(config: Config) -> None:
-    pool = await open_pool(database_url(config), size=_CONNECTIONS)
-    bus = await Bus.connect(config, f"{config.node.name}-alert")
+    pool = await _when_there(
+        "database", lambda: open_pool(database_url(config), size=_CONNECTIONS), (psycopg.Error, PoolTimeout)
+    )
+    bus = await _when_there(
+        "nats",
+        lambda: Bus.connect(config, f"{config.node.name}-alert"),
+        (StartError, nats.errors.Error, OSError, TimeoutError),
+    )
     work = asyncio.create_task(AlertRole(config, pool, bus).run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

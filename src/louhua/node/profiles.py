@@ -35,11 +35,12 @@ class ProfileLookup:
         self._lock = threading.Lock()
         self._wake = asyncio.Event()
         self._pool: Pool | None = None
+        self._failing = False
 
     @property
     def ready(self) -> bool:
-        """Whether the database has been reached."""
-        return self._pool is not None
+        """Whether the database answered when it was asked last."""
+        return self._pool is not None and not self._failing
 
     def __call__(self, numbers: Sequence[str], callback: Callback) -> None:
         """Look up; while the database is away nobody is known."""
@@ -84,7 +85,9 @@ class ProfileLookup:
                 assert self._pool is not None
                 async with self._pool.connection() as connection:
                     known = (await lookup(connection, numbers, self._plan)).known
+            self._failing = False
         except (psycopg.Error, PoolTimeout, TimeoutError) as error:
+            self._failing = True
             log.warning("profiles.defaults", calls=len(asked), error=repr(error))
         for _, callback in asked:
             callback(known)

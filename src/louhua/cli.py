@@ -13,6 +13,7 @@ from louhua.bench.commands import app as bench
 from louhua.config import CONFIG_VARIABLE, Config, ConfigError, load
 from louhua.processes import StartError
 from louhua.sandbox.commands import app as sandbox
+from louhua.soak.command import soak
 from louhua.subscribers.commands import app as subscribers
 
 app = typer.Typer(
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(bench, name="bench")
 app.add_typer(subscribers, name="subscribers")
+app.command()(soak)
 
 ConfigOption = Annotated[
     Path | None,

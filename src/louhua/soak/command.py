@@ -11,6 +11,8 @@ from rich.table import Table
 from louhua.processes import StartError
 from louhua.soak.run import Outcome, Terms, run
 
+_LONGEST_S: Final = 40.0
+"""Longer than a lease of the outbox, a response of the SMSC and an acknowledgement to NATS may take."""
 _SHOWN: Final = 20
 """Differences on the screen; all of them are in the kept directory."""
 
@@ -39,7 +41,7 @@ def soak(
         seed=seed,
         per_second=per_second,
         every_s=fault_every,
-        longest_s=8.0,
+        longest_s=_LONGEST_S,
         settle_limit_s=900.0,
     )
     try:

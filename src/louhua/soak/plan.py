@@ -79,14 +79,14 @@ def callers(chance: random.Random) -> list[str]:
 def faults(chance: random.Random, seconds: float, every_s: float, longest_s: float) -> list[Plan]:
     """Faults about ``every_s`` seconds apart for ``seconds``, each kind once before any comes again.
 
-    What lasts, lasts for a second at least and ``longest_s`` at most.
+    What lasts, lasts for a second at least and ``longest_s`` at most; most of it for a short time.
     """
     planned: list[Plan] = []
     at = every_s
     for how, target in _rounds(chance):
         if at > seconds:
             return planned
-        lasts = 0.0 if how == "kill" else chance.uniform(1.0, longest_s)
+        lasts = 0.0 if how == "kill" else 1.0 + (longest_s - 1.0) * chance.random() ** 3
         planned.append(Plan(at, how, target, lasts))
         at += every_s * chance.uniform(0.6, 1.4)
     raise AssertionError("rounds never end")

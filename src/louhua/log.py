@@ -1,9 +1,25 @@
 """Logging: one JSON line an event on standard error, for a person in colours when that is a terminal."""
 
+import contextlib
 import logging
 import sys
+from typing import TextIO, cast
 
 import structlog
+
+
+class _Stream:
+    """Standard error. A line that it does not take (its disk is full) is lost; whoever wrote it goes on."""
+
+    def write(self, text: str) -> None:
+        """Write, if that can be."""
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush, if that can be."""
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
 
 
 def setup_logging(process: str) -> None:
@@ -24,7 +40,7 @@ def setup_logging(process: str) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stream())),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)

@@ -22,6 +22,7 @@ def test_nothing_is_lost_and_nothing_is_doubled() -> None:
     assert set(outcome.faults) == {f"{how} {target}" for how, target in plan.FAULTS}
     assert outcome.reckoning.recorded >= outcome.reckoning.taken > SHORT.seconds * SHORT.per_second / 4
     assert outcome.reckoning.texts > 10
+    assert outcome.died_alone == 0
     assert max(map(len, lines)) <= 80
 
 
@@ -30,6 +31,7 @@ def test_what_differs_is_shown_in_eighty_columns() -> None:
     outcome = Outcome(
         reckoning=Reckoning(calls=12345, differences=differences),
         faults={"kill smsc": 2},
+        died_alone=1,
         settled_s=3.2,
         left="2 alerts",
         kept="/data",

@@ -77,6 +77,7 @@ def show(outcome: Outcome, console: Console) -> None:
         table.add_row(name, f"{value:,}")
     table.add_row("settled after", f"{outcome.settled_s:,.0f} s")
     table.add_row("faults", f"{sum(outcome.faults.values()):,}")
+    table.add_row("roles that died of something else", f"{outcome.died_alone:,}")
     console.print(table)
     for difference in found.differences[:_SHOWN]:
         console.print(f"[bold red]{difference.what}[/] {escape(difference.detail)}", highlight=False)

@@ -6,6 +6,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -41,10 +42,14 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it: ``kept`` is the directory with everything, where there are differences."""
+    """What came of it: ``kept`` is the directory with everything, where there are differences.
+
+    ``died_alone``: roles that ended without having been killed; the supervisor brings them back all the same.
+    """
 
     reckoning: Reckoning
     faults: dict[str, int]
+    died_alone: int
     settled_s: float
     left: str
     kept: str
@@ -143,6 +148,13 @@ class _Soak:
             made[name] = made.get(name, 0) + 1
         kept = "" if reckoning.well and not left else str(self._platform.data)
         return Outcome(
-            reckoning=reckoning, faults=dict(sorted(made.items())), settled_s=round(settled_s, 1), left=left,
-            kept=kept,
+            reckoning=reckoning, faults=dict(sorted(made.items())),
+            died_alone=_died_alone(self._platform.log_path),
+            settled_s=round(settled_s, 1), left=left, kept=kept,
         )  # fmt: skip
+
+
+def _died_alone(log: Path) -> int:
+    """How many deaths of roles the platform has logged that were none by SIGKILL."""
+    with log.open(errors="replace") as lines:
+        return sum('"event": "role.died"' in line and '"status": -9,' not in line for line in lines)

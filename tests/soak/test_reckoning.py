@@ -217,7 +217,7 @@ def test_a_text_that_came_twice_is_allowed_where_it_is_marked() -> None:
         evidence(journal=journal(more=text(1, OPEN, TEXTS[1][1], ON + 2, "again")), outbox=outbox([1]))
     )
     assert result.differences == []
-    assert (result.resent, result.texts, result.told) == (1, 7, 8)
+    assert (result.marked, result.resent, result.texts, result.told) == (1, 1, 7, 8)
 
 
 def test_an_alert_written_again_counts_once_where_its_first_text_is_marked() -> None:

@@ -71,7 +71,8 @@ def show(outcome: Outcome, console: Console) -> None:
         ("calls to tell of", found.owed),
         ("calls told of", found.told),
         ("texts on phones", found.texts),
-        ("of these sent again, and marked so", found.resent),
+        ("marked as sent again", found.marked),
+        ("that came twice, and are marked", found.resent),
         ("differences", len(found.differences)),
     ):
         table.add_row(name, f"{value:,}")

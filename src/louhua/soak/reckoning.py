@@ -58,7 +58,9 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Reckoning(msgspec.Struct, kw_only=True):
-    """What was found. ``resent`` are the texts that came twice and are marked so."""
+    """What was found. ``marked`` are the texts that were sent again as nobody knew whether the SMSC had them,
+    ``resent`` the messages that came twice because of it.
+    """
 
     calls: int = 0
     answered: int = 0
@@ -67,6 +69,7 @@ class Reckoning(msgspec.Struct, kw_only=True):
     texts: int = 0
     told: int = 0
     owed: int = 0
+    marked: int = 0
     resent: int = 0
     differences: list[Difference] = []
 
@@ -130,6 +133,7 @@ def reckon(evidence: Evidence) -> Reckoning:
         texts=sum(text.copies for text in got),
         told=sum(_count(items) for items in told.values()),
         owed=sum(map(len, owed.values())),
+        marked=sum(row.resent for row in evidence.outbox),
         resent=resent,
         differences=differences,
     )

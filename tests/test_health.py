@@ -37,3 +37,9 @@ def test_a_half_written_report_is_passed_over(tmp_path: Path) -> None:
     well, processes = summary(tmp_path, time.time())
     assert well
     assert set(processes) == {"call"}
+
+
+def test_a_report_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
+    (tmp_path / "health").touch()
+    HealthFile(tmp_path, "call").write({"sip": Check(ok=True)})
+    assert HealthFile(tmp_path, "call").read() is None

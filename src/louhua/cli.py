@@ -10,6 +10,7 @@ from louhua import __version__
 from louhua.bench.commands import app as bench
 from louhua.processes import StartError
 from louhua.sandbox.commands import app as sandbox
+from louhua.soak.command import soak
 from louhua.subscribers.commands import app as subscribers
 from louhua.terminal import ConfigOption, ended_by_sigterm, fail, load_config, out
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(bench, name="bench")
 app.add_typer(subscribers, name="subscribers")
+app.command()(soak)
 
 
 @app.command()

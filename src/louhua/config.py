@@ -257,7 +257,7 @@ class Alerts(Section):
     ask_mobile: bool = False
     """Whether a caller who cannot get a text is asked for a mobile number to be told of power-on."""
     missed_after_message: bool = False
-    """Whether a callee is told of a call that was missed by somebody who also left a message."""
+    """Whether a callee is told of calls missed from somebody who left a message within a day."""
     quiet_hours: HoursOfDay = NEVER
     """Hours in which nobody gets a text that he did not just ask for, unless his own say otherwise."""
     daily_limit: int = Field(default=20, ge=0, le=1000)

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import structlog
+
+log = structlog.get_logger()
 
 PERIOD_S: Final = 2.0
 _STALE_S: Final = 10.0
@@ -45,12 +48,15 @@ class HealthFile:
         self._path = health_directory(data) / f"{process}.json"
 
     def write(self, checks: dict[str, Check]) -> None:
-        """Replace the report in one step."""
+        """Replace the report in one step; where the disk takes none, the last one grows old and says so."""
         report = Report(process=self._process, pid=os.getpid(), at=time.time(), checks=checks)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         draft = self._path.with_suffix(f".{os.getpid()}")
-        draft.write_bytes(msgspec.json.encode(report))
-        draft.replace(self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(msgspec.json.encode(report))
+            draft.replace(self._path)
+        except OSError as error:
+            log.warning("health.not_written", report=self._process, error=str(error))
 
     def read(self) -> Report | None:
         """The last report, or ``None``."""

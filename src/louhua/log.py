@@ -4,15 +4,30 @@ Lines of libraries that use ``logging`` look the same. Numbers in what somebody 
 libraries) are masked here; our own events mask theirs where they are written.
 """
 
+import contextlib
 import logging
 import re
 import sys
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
 _WORDED_ELSEWHERE: Final = ("error", "exception", "why")
 _NUMBER: Final = re.compile(r"(?<![\w.])\+?\d{3,16}(\d{4})(?![\w.])")
+
+
+class _Stream:
+    """Standard error. A line that it does not take (its disk is full) is lost; whoever wrote it goes on."""
+
+    def write(self, text: str) -> None:
+        """Write, if that can be."""
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush, if that can be."""
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
 
 
 def setup_logging(process: str) -> None:
@@ -40,7 +55,7 @@ def setup_logging(process: str) -> None:
     structlog.configure(
         processors=shared + last,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stream())),
         cache_logger_on_first_use=True,
     )
     _take_over_logging(shared, last)
@@ -57,7 +72,7 @@ def mask_numbers(_logger: Any, _method: str, event: structlog.typing.EventDict) 
 
 def _take_over_logging(shared: list[structlog.typing.Processor], last: list[structlog.typing.Processor]) -> None:
     """Have the lines of ``logging`` look like ours."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(cast(TextIO, _Stream()))
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],

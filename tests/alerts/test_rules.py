@@ -101,16 +101,6 @@ def test_the_power_on_text_goes_to_the_mobile_a_land_line_named() -> None:
     assert draft.other_number == ""
 
 
-@pytest.mark.parametrize(
-    ("callee", "kinds"),
-    [(REGISTERED, [Kind.MESSAGE, Kind.MISSED]), (UNREGISTERED, [Kind.MESSAGE, Kind.TEASER, Kind.DETAIL])],
-)
-def test_a_message_may_leave_a_missed_call_too(callee: Profile, kinds: list[Kind]) -> None:
-    settings = Alerts(missed_after_message=True)
-    made = drafts_of(call(choice=Choice.MESSAGE), callee, Profile(number=CALLER), settings)
-    assert [draft.kind for draft in made] == kinds
-
-
 def test_a_call_without_a_callee_makes_nothing() -> None:
     assert drafts(callee="") == []
 

@@ -143,6 +143,39 @@ def test_a_phone_that_went_off_again_gets_nothing(tell: Tell) -> None:
     tell(story)
 
 
+def test_a_late_receipt_does_not_release_a_call_that_came_after_its_probe(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.probe()
+        (probe,) = await s.claim()
+        (late,) = await s.accepted(probe)
+        await s.calls(s.call(B))
+        await s.receipt(late)
+        assert await s.claim() == [], "the phone may be off since before the second call"
+        assert await s.probe() == 1, "so it is asked again, at once"
+        (again,) = await s.claim()
+        (prompt,) = await s.accepted(again)
+        await s.receipt(prompt)
+        assert [text.kind for text in await s.claim()] == ["alert", "alert"]
+        assert await s.rows("SELECT * FROM reachability_watch") == []
+
+    tell(story)
+
+
+def test_a_call_from_a_clock_that_is_ahead_is_not_probed_for_again_and_again(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call(at=datetime.now(UTC) + timedelta(minutes=1)))
+        await s.probe()
+        (probe,) = await s.claim()
+        (message_id,) = await s.accepted(probe)
+        await s.receipt(message_id)
+        assert await s.probe() == 0
+        await s.later(timedelta(minutes=1))
+        assert await s.probe() == 1
+
+    tell(story)
+
+
 def test_a_busy_call_proves_that_the_phone_is_on(tell: Tell) -> None:
     async def story(s: Story) -> None:
         await s.calls(s.call(A))

@@ -6,6 +6,7 @@ JSON line each; commands come as lines on standard input.
 
 import json
 import os
+import resource
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -158,6 +159,10 @@ def take_orders(server: CallServer, media: MediaManager) -> None:
         elif order == "kill-media":
             for pid in media.pids:
                 os.kill(pid, 9)
+        elif order in ("disk-full", "disk-free"):
+            # Python ignores SIGXFSZ, so that writing fails as it does where there is no room.
+            most = 1 if order == "disk-full" else resource.RLIM_INFINITY
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
         say("done", order=order, live=server.live)
 
 

@@ -45,6 +45,22 @@ def test_a_full_node_refuses_the_next_call(servers: list[Server], tmp_path: Path
     assert server.events_of(refused) == []
 
 
+def test_a_call_that_cannot_be_noted_is_refused(servers: list[Server], tmp_path: Path) -> None:
+    servers.append(server := Server(tmp_path))
+    live = server.call(Scenario().answered(PATIENT).pause(1500).bye())
+    server.wait("answered")
+    server.order("disk-full")
+    refused = server.call(REFUSED)
+    refused.finish()
+    live.finish()
+    assert server.ended(live)["outcome"] == "abandoned"
+    server.order("disk-free")
+    again = server.call(Scenario().answered(PATIENT).bye())
+    again.finish()
+    server.ended(again)
+    assert server.events_of(refused) == []
+
+
 def test_the_longest_call(servers: list[Server], tmp_path: Path) -> None:
     servers.append(server := Server(tmp_path, longest_call="1s"))
     caller = server.call(waiting_caller())

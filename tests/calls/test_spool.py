@@ -1,10 +1,12 @@
 """The spool: nothing lost, nothing invented, whatever byte a process dies at."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -131,15 +133,50 @@ def test_events_beyond_those_in_memory_are_read_again(tmp_path: Path, monkeypatc
     assert spool.batch(3) == [ended(number) for number in range(3)]
 
 
-def test_a_full_disk_costs_the_line_and_not_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def full(_file: int, _data: bytes) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def torn(file: int, data: bytes) -> int:
+    return REAL_WRITE(file, data[:20])
+
+
+REAL_WRITE = os.write
+
+
+@pytest.mark.parametrize("write", [full, torn])
+def test_a_full_disk_takes_no_call_and_loses_none_that_was_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[int, bytes], int]
+) -> None:
     spool = Spool(tmp_path, "n")
-    real = os.write
-    monkeypatch.setattr("louhua.calls.spool.os.write", lambda file, data: real(file, data[:20]))
-    spool.begin(info(1))
-    monkeypatch.setattr("louhua.calls.spool.os.write", real)
-    spool.begin(info(2))
-    spool.end(ended(3))
-    assert set(reopened(tmp_path)[1]) == {"call-2", "call-3"}
+    assert spool.begin(info(1))
+    monkeypatch.setattr("louhua.calls.spool.os.write", write)
+    assert not spool.begin(info(2))
+    spool.end(ended(1))
+    assert spool.batch(10) == [ended(1)]
+    monkeypatch.setattr("louhua.calls.spool.os.write", REAL_WRITE)
+    assert spool.begin(info(3))
+    restored = reopened(tmp_path)[1]
+    assert {name: event.outcome for name, event in restored.items()} == dict.fromkeys(
+        ("call-1", "call-3"), Outcome.FAILED
+    )
+
+
+def test_where_no_new_segment_can_be_the_old_one_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path, "n", segment_bytes=1)
+    before = segments(tmp_path)
+
+    def no_file(*_arguments: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("louhua.calls.spool.os.open", no_file)
+        assert spool.begin(info(1))
+        assert spool.begin(info(2))
+    assert segments(tmp_path) == before
+    assert spool.begin(info(3))
+    assert len(segments(tmp_path)) == len(before) + 1
+    assert set(reopened(tmp_path)[1]) == {"call-1", "call-2", "call-3"}
 
 
 Operation = tuple[str, int]

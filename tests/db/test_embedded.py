@@ -1,6 +1,8 @@
 """The embedded PostgreSQL: made, found again, and gone with its parent."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -41,6 +43,25 @@ def test_it_keeps_what_was_committed_over_restarts_and_kills(data: Path) -> None
         server.start()
         assert value(server.url, "SELECT n FROM kept") == 7
         assert str(value(server.url, "SHOW server_version")).startswith("18")
+    finally:
+        server.stop()
+
+
+def test_sessions_that_outlive_a_killed_server_are_ended(data: Path) -> None:
+    server = EmbeddedPostgres(data)
+    server.start()
+    try:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("CREATE TABLE kept (n int)")
+            frozen = connection.info.backend_pid
+            os.kill(frozen, signal.SIGSTOP)
+            assert server.process is not None
+            server.process.kill()
+            server.process.wait()
+            server.start()
+            assert value(server.url, "SELECT count(*) FROM kept") == 0
+            with pytest.raises(ProcessLookupError):
+                os.kill(frozen, 0)
     finally:
         server.stop()
 

@@ -38,7 +38,9 @@ class Outcomes:
         at = max(change.at for change in changes)
         await self._alerts_changed(connection, changes, at)
         news = await self._prober.read(connection, changes)
-        await store.release(connection, await end_watches(connection, news), at)
+        ended = await end_watches(connection, news)
+        await store.release(connection, ended, at)
+        await self._prober.doubt(connection, [item for item in news if item not in ended], at)
         probes = {change.recipient: change.text_id for change in changes if change.kind is TextKind.PROBE}
         return [
             PhoneReachable(id=f"probe:{probes[item.number]}", number=item.number, source=Source.PROBE, at=item.at)

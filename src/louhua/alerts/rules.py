@@ -61,10 +61,7 @@ def drafts_of(call: CallEnded, callee: Profile, caller: Profile, settings: Alert
     kind = _KINDS.get(call.choice)
     if kind is None or not _can_be_kept(kind, call, callee, caller):
         return _missed(call, callee, settings)
-    kept = [_draft(call, kind, settings)]
-    if kind is Kind.MESSAGE and settings.missed_after_message:
-        kept += _missed(call, callee, settings)
-    return kept
+    return [_draft(call, kind, settings)]
 
 
 def _missed(call: CallEnded, callee: Profile, settings: Alerts) -> list[Draft]:

@@ -91,7 +91,7 @@ class Source(StrEnum):
 
 
 class PhoneReachable(Event, frozen=True, kw_only=True):
-    """The phone with this number is known to be on at ``at``."""
+    """The phone with this number was on at ``at`` or, where its source cannot say when, at some time after it."""
 
     number: str
     source: Source

@@ -41,6 +41,7 @@ _RETRY_AFTER: Final = (header("Retry-After", _RETRY_AFTER_S),)
 FULL: Final = Refusal(503, "Service Unavailable", "full", _RETRY_AFTER)
 DRAINING: Final = Refusal(503, "Service Unavailable", "draining", _RETRY_AFTER)
 NO_MEDIA: Final = Refusal(503, "Service Unavailable", "no-media", _RETRY_AFTER)
+NO_JOURNAL: Final = Refusal(503, "Service Unavailable", "no-journal", _RETRY_AFTER)
 _NOT_ALLOWED: Final = Refusal(405, "Method Not Allowed", "method", (ALLOW,))
 _NOT_IMPLEMENTED: Final = Refusal(501, "Not Implemented", "method", (ALLOW,))
 

@@ -229,7 +229,8 @@ class CallServer:
             callee=parties.callee, reason=parties.reason, started_at=self.now(),
         )  # fmt: skip
         call = LiveCall(self, trunk, info, offered, self._on_over)
-        self.journal.begin(info)
+        if not self.journal.begin(info):
+            return admission.NO_JOURNAL
         self._calls[source] = call
         self._sources[call] = source
         LIVE.inc()

@@ -34,8 +34,8 @@ class MediaPool(Protocol):
 class Journal(Protocol):
     """Where a call is noted before anything depends on it (``louhua.calls.spool``)."""
 
-    def begin(self, info: CallInfo) -> None:
-        """A call is taken."""
+    def begin(self, info: CallInfo) -> bool:
+        """A call is taken; false where that cannot be noted: then it is not."""
 
     def note(self, call_id: str, result: Result) -> None:
         """What is known of it so far."""

@@ -155,13 +155,15 @@ class Spool:
         """Events that the bus does not have yet."""
         return len(self._waiting)
 
-    def begin(self, info: CallInfo) -> None:
-        """A call is taken."""
+    def begin(self, info: CallInfo) -> bool:
+        """A call is taken; false where the disk does not keep it, so that it is to be refused."""
         with self._lock:
             segment = self._segments[-1]
+            if self._append(Begun(info)) is None:
+                return False
             segment.calls += 1
             self._homes[info.id] = segment
-            self._append(Begun(info))
+            return True
 
     def note(self, call_id: str, result: Result) -> None:
         """What is known of a call so far."""
@@ -178,7 +180,10 @@ class Spool:
         """A call is over: its event waits for the bus."""
         with self._lock:
             position = self._append(Ended(event))
-            self._waiting[event.id] = event if len(self._waiting) < _IN_MEMORY else position
+            if position is None or len(self._waiting) < _IN_MEMORY:
+                self._waiting[event.id] = event
+            else:
+                self._waiting[event.id] = position
 
     def batch(self, limit: int) -> list[CallEnded]:
         """The events that have waited longest."""
@@ -224,29 +229,42 @@ class Spool:
             self._closed = True
             os.close(self._file)
 
-    def _append(self, line: _Line) -> _Position:
-        """Write a line whole; where the disk refuses, the call goes on and the log says so."""
+    def _append(self, line: _Line) -> _Position | None:
+        """Write a line; ``None`` where the disk does not take it whole: calls go on and the log says so."""
         data = (b"\n" if self._torn else b"") + _encode(line) + b"\n"
         position = (self._segments[-1].path, self._offset + self._torn)
         try:
             written = os.write(self._file, data)
         except OSError as error:
             log.error("spool.write_failed", error=repr(error))
-            return position
+            return None
         self._torn = written < len(data)
         self._offset += written
         if not self._dirty:
             self._dirty = True
             _later(_SYNC_AFTER_S, self.sync)
+        if self._torn:
+            log.error("spool.write_failed", error=f"{written} of {len(data)} bytes were written")
+            return None
         if self._offset >= self._segment_bytes:
-            self._unsynced.append(self._file)
-            self._open_segment()
+            self._begin_segment()
         return position
+
+    def _begin_segment(self) -> None:
+        """Go on in a new file; where there can be none, in the old one."""
+        full = self._file
+        try:
+            self._open_segment()
+        except OSError as error:
+            log.error("spool.no_new_segment", error=repr(error))
+        else:
+            self._unsynced.append(full)
 
     def _open_segment(self) -> None:
         last = int(self._segments[-1].path.stem) if self._segments else 0
         segment = _Segment(self._directory / f"{last + 1:012d}.journal")
-        self._file = os.open(segment.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._file = os.open(segment.path, flags, 0o640)
         self._unsynced.append(os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC))
         self._offset = 0
         self._segments.append(segment)

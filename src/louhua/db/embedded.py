@@ -6,6 +6,7 @@ process of the node can compute the URL. It stops when the process that started 
 capability to pass directories that only root may enter.
 """
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Final, Self
 
+import psutil
 import psycopg
 
 from louhua.processes import StartError, child_command, stop_process
@@ -85,6 +87,7 @@ class EmbeddedPostgres:
         if not (self._cluster / "PG_VERSION").exists():
             self._create_cluster()
         self._end_leftover()
+        self._end_sessions()
         arguments = ["-D", str(self._cluster), "-k", str(self._sockets)]
         for name, value in _SETTINGS.items():
             arguments += ["-c", f"{name}={value}"]
@@ -148,6 +151,24 @@ class EmbeddedPostgres:
             except (ProcessLookupError, ValueError, FileNotFoundError):
                 return
             time.sleep(0.1)
+
+    def _end_sessions(self) -> None:
+        """End sessions that have outlived their killed server; PostgreSQL does not start beside them.
+
+        They end by themselves unless they are frozen or wait for a disk. Whose are not ours to see are left: the
+        start fails then, and may be tried again.
+        """
+        sessions = [process for process in psutil.process_iter() if self._is_session(process)]
+        for session in sessions:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                session.kill()
+        psutil.wait_procs(sessions, timeout=_START_LIMIT_S)
+
+    def _is_session(self, process: psutil.Process) -> bool:
+        try:
+            return process.cwd() == str(self._cluster) and process.name() == "postgres"
+        except psutil.Error:
+            return False
 
     def _is_server(self, pid: int) -> bool:
         """Whether a process is a PostgreSQL on this cluster."""

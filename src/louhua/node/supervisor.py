@@ -41,6 +41,7 @@ _STEADY_AFTER_S: Final = 60.0
 _STOP_LIMIT_S: Final = 20.0
 _READY_LIMIT_S: Final = 60.0
 _MIGRATE_EVERY_S: Final = 5.0
+_SERVER_RETRY_S: Final = 2.0
 
 
 class _Child:
@@ -86,6 +87,27 @@ class _Child:
             stop_process(self.process, limit_s)
 
 
+class _Server:
+    """An embedded server and when it may be started again."""
+
+    def __init__(self, name: str, server: EmbeddedPostgres | EmbeddedNats) -> None:
+        self._name = name
+        self._server = server
+        self._not_before = 0.0
+
+    def revive(self) -> None:
+        """Restart the server if it has died; where that fails the roles go on and it is tried again."""
+        process = self._server.process
+        if (process is not None and process.poll() is None) or time.monotonic() < self._not_before:
+            return
+        log.error("server.died", server=self._name, status=None if process is None else process.returncode)
+        try:
+            self._server.start()
+        except StartError as error:
+            self._not_before = time.monotonic() + _SERVER_RETRY_S
+            log.error("server.not_restarted", server=self._name, error=str(error), retry_in_s=_SERVER_RETRY_S)
+
+
 class Supervisor:
     """One node. ``say`` gets a line for a person at each step."""
 
@@ -96,6 +118,11 @@ class Supervisor:
         self._stopping = False
         self._postgres = EmbeddedPostgres(config.node.data) if config.database.url == "embedded" else None
         self._nats = EmbeddedNats(config.node.data) if config.nats.url == "embedded" else None
+        self._servers = [
+            _Server(name, server)
+            for name, server in (("postgres", self._postgres), ("nats", self._nats))
+            if server is not None
+        ]
         self._health = HealthFile(config.node.data, "node")
         environment = dict(os.environ)
         environment["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_directory(config))
@@ -203,10 +230,8 @@ class Supervisor:
     def _watch(self) -> None:
         for child in self._children:
             child.revive()
-        for name, server in (("postgres", self._postgres), ("nats", self._nats)):
-            if server is not None and server.process is not None and server.process.poll() is not None:
-                log.error("server.died", server=name, status=server.process.returncode)
-                server.start()
+        for server in self._servers:
+            server.revive()
         self._health.write(
             {child.role: Check(ok=child.process is not None and child.process.poll() is None)
              for child in self._children}

@@ -24,7 +24,7 @@ from louhua.reachability.ladder import (
 from louhua.reachability.metrics import PROBES
 from louhua.reachability.store import News
 from louhua.texts.outbox import TextChange, TextDraft, TextKind, TextState
-from louhua.texts.store import enqueue, waiting
+from louhua.texts.store import enqueue, queued_at, waiting
 
 _AT_ONCE: Final = 500
 
@@ -72,7 +72,11 @@ class Prober:
         return len(callees)
 
     async def read(self, connection: Connection, changes: Sequence[TextChange]) -> list[News]:
-        """What finished probes say: the phones that are back; the others are asked again by the ladder."""
+        """What finished probes say: the phones that are back; the others are asked again by the ladder.
+
+        A phone got its probe at some time after that was queued. When exactly nobody knows: a receipt may have
+        waited, for us or for the SMSC, and the phone may be off again.
+        """
         finished = [
             change
             for change in changes
@@ -80,18 +84,23 @@ class Prober:
         ]
         if not finished:
             return []
-        news: list[News] = []
+        reached: list[TextChange] = []
         again: list[TextChange] = []
         for change in finished:
             verdict = verdict_of(_outcome(change))
             PROBES.labels(verdict).inc()
             if verdict is Verdict.REACHABLE:
-                news.append(News(change.recipient, change.at))
+                reached.append(change)
             else:
                 again.append(change)
         if again:
             await self._ask_again(connection, again)
-        return news
+        since = await queued_at(connection, [change.text_id for change in reached])
+        return [News(change.recipient, since[change.text_id]) for change in reached]
+
+    async def doubt(self, connection: Connection, news: Sequence[News], now: datetime) -> None:
+        """These news ended no watch: who was called since their probes were sent is asked once more."""
+        await store.probe_soon(connection, [item.number for item in news], now)
 
     async def _ask_again(self, connection: Connection, changes: Sequence[TextChange]) -> None:
         probes = await store.probes_so_far(connection, [change.recipient for change in changes])

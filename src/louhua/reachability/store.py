@@ -54,6 +54,11 @@ UPDATE reachability_watch AS w SET next_probe_at = given.at
  WHERE w.callee = given.callee
 """
 
+# Primary-key look-ups. Not before the last call: the clock of its node may be ahead.
+PROBE_SOON: Final = """
+UPDATE reachability_watch SET next_probe_at = greatest(last_call_at, %(now)s) WHERE callee = ANY(%(callees)s)
+"""
+
 # Exact up to a hundred thousand; beyond it the planner's estimate, as counting would read every row.
 COUNT: Final = """
 SELECT CASE WHEN reltuples > 100000 THEN reltuples::bigint ELSE (SELECT count(*) FROM reachability_watch) END
@@ -62,7 +67,7 @@ SELECT CASE WHEN reltuples > 100000 THEN reltuples::bigint ELSE (SELECT count(*)
 
 
 class News(msgspec.Struct, frozen=True):
-    """A phone was seen on at this time."""
+    """A phone was on at this time, or at some time after it."""
 
     number: str
     at: datetime
@@ -126,6 +131,12 @@ async def reschedule(connection: Connection, probes: Sequence[tuple[str, datetim
             RESCHEDULE,
             {"callees": [callee for callee, _ in probes], "at": [at for _, at in probes]},
         )
+
+
+async def probe_soon(connection: Connection, callees: Sequence[str], now: datetime) -> None:
+    """Probe those of these callees who are still watched again at once."""
+    if callees:
+        await connection.execute(PROBE_SOON, {"callees": list(callees), "now": now})
 
 
 async def count(connection: Connection) -> int:

@@ -94,7 +94,8 @@ Step = Wait | Quiet | After | Press | Speak | Say | HangUp
 
 
 class CallReport(msgspec.Struct, kw_only=True):
-    """A finished call. ``status`` is the last answer to the INVITE; ``ended_by`` "platform" or "phone".
+    """A finished call. ``status`` is the last answer to the INVITE, ``noticed`` whether anything answered it (100
+    counts); ``ended_by`` is "platform" or "phone".
 
     ``audio`` is what was heard, A-law at 8 kHz, pauses included; ``gaps_ms`` are the times between its packets.
     """
@@ -102,6 +103,7 @@ class CallReport(msgspec.Struct, kw_only=True):
     caller: str
     callee: str
     reason: Reason
+    noticed: bool = False
     status: int = 0
     ended_by: str = ""
     pressed: str = ""
@@ -165,17 +167,19 @@ class Phone:
         watcher: Watcher = lambda _what, _detail: None,
         answer_limit_s: float = 20.0,
         limit_s: float = 900.0,
+        call_id: str = "",
     ) -> CallReport:
         """Call somebody whose phone cannot take it, follow the script, and stay until the call is over.
 
-        After ``limit_s`` seconds of voice the phone hangs up, and when the call is cancelled too. Raises
-        ``PhoneError`` when the platform says nothing for ``answer_limit_s`` seconds.
+        After ``limit_s`` seconds of voice the phone hangs up, and when the call is cancelled too. ``call_id`` is
+        its Call-ID, made up where it is empty. Raises ``PhoneError`` when the platform says nothing for
+        ``answer_limit_s`` seconds.
         """
         report = CallReport(caller=self.number, callee=canonical(callee, self._country), reason=reason)
         live = _LiveCall(report, Ear(self._library), watcher)
         self._live.add(live)
         try:
-            await live.open(self._platform, self._service_number)
+            await live.open(self._platform, self._service_number, call_id)
             await live.place(answer_limit_s)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(limit_s):
@@ -207,7 +211,7 @@ class _LiveCall:
         self._uac: Uac | None = None
         self.closed = asyncio.Event()
 
-    async def open(self, platform: tuple[str, int], service_number: str) -> None:
+    async def open(self, platform: tuple[str, int], service_number: str, call_id: str) -> None:
         """Open the sockets for SIP and RTP."""
         loop = asyncio.get_running_loop()
         _, self._sip = await loop.create_datagram_endpoint(lambda: Transport(self._receive), remote_addr=platform)
@@ -224,7 +228,7 @@ class _LiveCall:
             remote=f"<sip:{service_number}@{platform[0]}>",
             contact=f"sip:{user or 'anonymous'}@{host}:{port}",
             via=f"{host}:{port}",
-            call_id=f"{tag()}@{host}",
+            call_id=call_id or f"{tag()}@{host}",
         )
         self._uac = Uac(self._sip, dialog, self)
 
@@ -352,7 +356,7 @@ class _LiveCall:
                 async with asyncio.timeout(_GOODBYE_S):
                     while not uac.idle:
                         await self._next_news()
-            self._report.status = uac.status
+            self._report.noticed, self._report.status = True, uac.status
         if self._voice is not None:
             await self._voice.drain()
 

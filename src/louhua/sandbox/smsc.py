@@ -180,6 +180,9 @@ class SandboxSmsc:
         """A system could not store what it was sent: send it again a little later."""
         asyncio.get_running_loop().call_later(_RETRY_S, self._again, system_id, pdu)
 
+    def safe(self, pdu: Pdu) -> None:
+        """What a system was sent is safe there: nothing is left to do."""
+
     def apply(self, effects: Iterable[Effect]) -> None:
         """Tell the ESMEs, and whoever listens here."""
         touched: set[str] = set()

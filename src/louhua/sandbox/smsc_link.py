@@ -50,6 +50,9 @@ class Centre(Protocol):
     def unsafe(self, system_id: str, pdu: Pdu) -> None:
         """A system did not say that what it was sent is safe."""
 
+    def safe(self, pdu: Pdu) -> None:
+        """A system said that what it was sent is safe, or that it is not to come again."""
+
     def answer(self, pdu: Pdu, system_id: str) -> tuple[Pdu, list[Effect]]:
         """The response to a request, and what happens because of it."""
 
@@ -170,6 +173,8 @@ class EsmeLink(asyncio.Protocol):
     def _answered(self, status: int, pdu: Pdu) -> None:
         if status and status not in _GIVEN_UP:
             self._smsc.unsafe(self.system_id, pdu)
+        else:
+            self._smsc.safe(pdu)
 
     def _close(self) -> None:
         self._flush()

@@ -1,0 +1,1 @@
+"""``louhua soak``: a steady load, a fault every few seconds, and in the end a reckoning."""

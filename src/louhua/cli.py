@@ -68,7 +68,7 @@ def migrate(config: ConfigOption = None) -> None:
     """Bring the schema of the configured database up to date (the embedded one is migrated at start)."""
     from louhua.db.embedded import EmbeddedPostgres
     from louhua.db.migrate import migrate as bring_up_to_date
-    from louhua.node.supervisor import DataInUse, only_one
+    from louhua.node.lock import DataInUse, only_one
 
     settings = load_config(config)
     try:

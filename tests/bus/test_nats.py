@@ -15,7 +15,7 @@ from nats.js.client import JetStreamContext
 
 from louhua.bus.embedded import EmbeddedNats, embedded_url
 from louhua.bus.events import SUBJECTS, PhoneReachable, Source, decode
-from louhua.bus.nats import Bus, BusAway
+from louhua.bus.nats import Bus, BusAway, addresses
 from louhua.config import Config, Node
 from louhua.processes import StartError
 
@@ -230,3 +230,16 @@ def test_events_survive_a_killed_server_and_clients_find_it_again() -> None:
 def test_a_server_that_never_ran_is_explained(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="louhua serve"):
         embedded_url(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("urls", "expected"),
+    [
+        ("nats://a:4222,nats://b:4333", [("a", 4222), ("b", 4333)]),
+        ("nats://a", [("a", 4222)]),
+        ("tls://me:secret@a.example, nats://[::1]:4", [("a.example", 4222), ("::1", 4)]),
+        ("nats://a,b:5", [("a", 4222), ("b", 5)]),
+    ],
+)
+def test_every_servers_address_is_found(urls: str, expected: list[tuple[str, int]]) -> None:
+    assert addresses(urls) == expected

@@ -1,5 +1,6 @@
 """``louhua check`` finds what is not there and says the way out."""
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from louhua.config import Config
 from louhua.node.check import Finding, problems
+from louhua.node.lock import only_one
 
 
 @pytest.fixture
@@ -40,6 +42,16 @@ def smsc(port: int) -> list[dict[str, Any]]:
 
 def test_all_is_well(tmp_path: Path, taken: tuple[int, int]) -> None:
     assert all(found.ok for found in problems(configured(tmp_path, smsc=smsc(taken[1]))))
+
+
+def test_the_ports_of_the_node_that_runs_here_are_no_mistake(tmp_path: Path, taken: tuple[int, int]) -> None:
+    config = configured(
+        tmp_path, sip={"listen": f"127.0.0.1:{taken[0]}", "trunks": [{"name": "t", "peers": ["::1"]}]}
+    )
+    with only_one(tmp_path):
+        assert finding(config, "sip.listen").ok
+        assert (tmp_path / "lock").read_text() == str(os.getpid())
+    assert not finding(config, "sip.listen").ok
 
 
 def test_a_busy_sip_port_is_named(tmp_path: Path, taken: tuple[int, int]) -> None:

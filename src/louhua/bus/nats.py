@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 import nats
@@ -43,6 +44,7 @@ from louhua.metrics import EVENT_LAG
 log = structlog.get_logger()
 
 RECORDINGS: Final = "recordings"
+_PORT: Final = 4222
 _DAY: Final = 86400.0
 _STREAMS: Final = {"CALLS": "call.>", "PHONES": "phone.>", "TEXTS": "text.>", "REJECTED": "rejected.>"}
 _KEPT_S: Final = 7 * _DAY
@@ -69,6 +71,12 @@ _OUTAGES: Final = (psycopg.OperationalError, PoolTimeout, BusAway, OSError)
 def nats_url(config: Config) -> str:
     """The URL of the configured NATS; raises ``StartError`` if it is the embedded one and not running."""
     return embedded_url(config.node.data) if config.nats.url == "embedded" else config.nats.url
+
+
+def addresses(urls: str) -> list[tuple[str, int]]:
+    """Host and port of each server in ``nats://a:4222,nats://b``; the port is 4222 where none is named."""
+    parts = [urlsplit(url.strip() if "//" in url else f"//{url.strip()}") for url in urls.split(",")]
+    return [(part.hostname or "", part.port or _PORT) for part in parts]
 
 
 class Bus:

@@ -14,7 +14,9 @@ from typing import Final
 import msgspec
 import psycopg
 
+from louhua.bus.nats import addresses
 from louhua.config import Config, Smsc, split_address
+from louhua.node.lock import held
 
 _TIMEOUT_S: Final = 3.0
 
@@ -31,7 +33,10 @@ def problems(config: Config) -> Iterator[Finding]:
     """Look at everything the configuration names, one finding each, good or bad."""
     yield _writable(config.node.data)
     yield from _servers(config)
-    yield from own_ports(config)
+    if held(config.node.data):
+        yield Finding("sip.listen, web.listen: the node that runs here has its ports", ok=True)
+    else:
+        yield from own_ports(config)
     if "call" in config.node.roles:
         yield from _call(config)
     if "alert" in config.node.roles:
@@ -53,10 +58,8 @@ def _servers(config: Config) -> Iterator[Finding]:
     if config.nats.url == "embedded":
         yield Finding("nats.url: embedded", ok=True)
     else:
-        for url in config.nats.url.split(","):
-            yield _reachable(
-                "nats.url", url.rpartition("@")[2].rpartition("//")[2], "start NATS there, or correct the URL"
-            )
+        for host, port in addresses(config.nats.url):
+            yield _reachable("nats.url", f"{host}:{port}", "start NATS there, or correct the URL")
 
 
 def _call(config: Config) -> Iterator[Finding]:

@@ -5,8 +5,6 @@ kernel ends them all should the supervisor be killed. On SIGTERM new calls are r
 within ``node.drain_limit``, then the rest stops: alert, web, NATS, PostgreSQL.
 """
 
-import contextlib
-import fcntl
 import os
 import shutil
 import signal
@@ -14,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -28,6 +26,7 @@ from louhua.db.embedded import EmbeddedPostgres
 from louhua.db.migrate import migrate
 from louhua.health import Check, HealthFile, health_directory
 from louhua.node.check import own_ports
+from louhua.node.lock import only_one
 from louhua.processes import StartError, child_command, stop_process
 
 log = structlog.get_logger()
@@ -260,29 +259,3 @@ def _is_role(pid: int) -> bool:
         return b"louhua.node." in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-
-
-class DataInUse(StartError):
-    """Another process holds the data directory."""
-
-
-@contextlib.contextmanager
-def only_one(data: Path) -> Iterator[None]:
-    """Hold the data directory: two nodes in one would spoil each other's servers.
-
-    Raises ``DataInUse``, or ``StartError`` when there can be no such directory.
-    """
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StartError(f"node.data: {data}: {error.strerror}; give it a directory of your own") from error
-    with (data / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DataInUse(
-                f"another louhua runs in {data}; stop it, or give this one its own [node] data"
-            ) from error
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield

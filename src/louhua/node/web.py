@@ -6,7 +6,7 @@ import contextlib
 import psycopg
 import uvicorn
 
-from louhua.bus.nats import nats_url
+from louhua.bus.nats import addresses, nats_url
 from louhua.config import Config, load_from_environment, split_address
 from louhua.db.migrate import setup_django
 from louhua.db.pool import database_url
@@ -37,17 +37,28 @@ async def _postgres(config: Config) -> Check:
 
 
 async def _nats(config: Config) -> Check:
-    """Whether a NATS server of the configuration greets us."""
+    """Whether one of the configured NATS servers greets us."""
+    problems: list[str] = []
     try:
-        url = nats_url(config).split(",")[0]
-        host, port = split_address(url.rpartition("@")[2].rpartition("//")[2])
+        for host, port in addresses(nats_url(config)):
+            if not (problem := await _ungreeted(host, port)):
+                return Check(ok=True)
+            problems.append(f"{host}:{port}: {problem}")
+    except StartError as error:
+        problems.append(str(error))
+    return Check(ok=False, detail="; ".join(problems))
+
+
+async def _ungreeted(host: str, port: int) -> str:
+    """Why a server does not greet us as NATS servers do; empty when it does."""
+    try:
         async with asyncio.timeout(3):
             reader, writer = await asyncio.open_connection(host, port)
             greeting = await reader.readline()
             writer.close()
-    except (OSError, TimeoutError, StartError) as error:
-        return Check(ok=False, detail=repr(error))
-    return Check(ok=greeting.startswith(b"INFO "))
+    except (OSError, TimeoutError) as error:
+        return repr(error)
+    return "" if greeting.startswith(b"INFO ") else "no NATS server"
 
 
 async def _serve(config: Config) -> None:

@@ -34,16 +34,18 @@ def test_calls() -> None:
 
 
 @pytest.mark.slow
-def test_alerts() -> None:
-    result = alerts.run(500, 50, 1000, quiet)
+@pytest.mark.parametrize("rules", [False, True])
+def test_alerts(rules: bool) -> None:
+    result = alerts.run(500, 50, 1000, quiet, rules=rules)
     check(result, 500)
     assert result.details["failures_with_open_alerts"] == 0
     assert result.details["rate_with_open_alerts"] > 0
 
 
 @pytest.mark.slow
-def test_texts() -> None:
-    check(texts.run(300, quiet), 300)
+@pytest.mark.parametrize("rules", [False, True])
+def test_texts(rules: bool) -> None:
+    check(texts.run(300, quiet, rules=rules), 300)
 
 
 @pytest.mark.parametrize("rate", [0.5, 1, 20, 33.3, 120, 150])

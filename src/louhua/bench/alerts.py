@@ -16,6 +16,7 @@ import msgspec
 import psycopg
 
 from louhua.bench.results import Result, percentile
+from louhua.bench.rules import register, settings_with_rules
 from louhua.bench.smsc import smsc_process
 from louhua.bench.usage import Usage
 from louhua.bus.events import CallEnded, Choice, Outcome, Reason, Treatment
@@ -53,12 +54,17 @@ class _Run(msgspec.Struct):
     missing: int
 
 
-def run(events: int, callees: int, open_alerts: int, say: Say) -> Result:
-    """Flood an empty platform, then one with ``open_alerts``; raises ``StartError`` when it cannot start."""
+def run(events: int, callees: int, open_alerts: int, say: Say, *, rules: bool = False) -> Result:
+    """Flood an empty platform, then one with ``open_alerts``; raises ``StartError`` when it cannot start.
+
+    ``rules``: every rule is on, and every callee has a profile and lists.
+    """
     chance = random.Random(20261123)  # noqa: S311  # test data
     values: dict[str, dict[str, Any]] = {"node": {"roles": ["alert"]}, "alerts": {"probe_hold_off": "1h"}}
     say("Starting the platform …")
-    with smsc_process() as port, Platform(settings(port, values)) as platform:
+    with smsc_process() as port, Platform(_settings(port, values, rules=rules)) as platform:
+        if rules:
+            register(database_url(platform.config), callees)
         with Usage(platform.role_processes) as usage:
             say(f"Publishing {events:,} call events …")
             first = asyncio.run(_flood(platform, list(_calls(events, callees, chance)), 0))
@@ -86,6 +92,10 @@ def run(events: int, callees: int, open_alerts: int, say: Say) -> Result:
         peak_mb=usage.peak_mb,
         details=details,
     )
+
+
+def _settings(port: int, values: dict[str, dict[str, Any]], *, rules: bool) -> dict[str, Any]:
+    return settings_with_rules(settings(port, values)) if rules else settings(port, values)
 
 
 def _calls(count: int, callees: int, chance: random.Random) -> Iterator[CallEnded]:

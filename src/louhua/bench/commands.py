@@ -11,6 +11,9 @@ from louhua.terminal import ended_by_sigterm, err, fail, out
 
 app = typer.Typer(help="Measure this machine; each bench starts a platform of its own.", no_args_is_help=True)
 
+RulesOption = Annotated[
+    bool, typer.Option("--rules", help="With every rule on, and a profile with lists for every number.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
 
 
@@ -48,20 +51,22 @@ def alerts(
     open_alerts: Annotated[
         int, typer.Option("--open", min=0, help="Measure again with so many open alerts; 0: do not.")
     ] = 1_000_000,
+    rules: RulesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Call events from NATS through merging to rows."""
     from louhua.bench.alerts import run
 
-    _report(lambda say: run(events, callees, open_alerts, say), as_json=as_json)
+    _report(lambda say: run(events, callees, open_alerts, say, rules=rules), as_json=as_json)
 
 
 @app.command()
 def texts(
     count: Annotated[int, typer.Option(min=1, help="Texts to send.")] = 20_000,
+    rules: RulesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Texts from the outbox over SMPP to their final state."""
     from louhua.bench.texts import run
 
-    _report(lambda say: run(count, say), as_json=as_json)
+    _report(lambda say: run(count, say, rules=rules), as_json=as_json)

@@ -1,5 +1,7 @@
 """``louhua bench texts``: from outbox rows through submit response and receipt to the final state.
 
+With all rules on it begins earlier: with due alerts, which are judged, counted and worded first.
+
 The SMSC is the sandbox's, in a process of its own, without any limit of rate. A unit is a text; its
 latency is the time from the outbox row to the stored receipt, waiting for its turn included.
 """
@@ -11,6 +13,7 @@ from typing import Final
 import psycopg
 
 from louhua.bench.results import Result
+from louhua.bench.rules import register, settings_with_rules
 from louhua.bench.smsc import smsc_process
 from louhua.bench.usage import Usage
 from louhua.db.pool import database_url
@@ -29,6 +32,13 @@ SELECT 'alert', '06001', '86138' || lpad(n::text, 8, '0'),
        1, n & 65535, 2, 0, false, 259200, '', 'queued', now(), 0, false, '', now()
   FROM generate_series(1, %(count)s) AS n
 """
+_FILL_ALERTS: Final = """
+INSERT INTO alerts_alert (callee, caller, kind, recipient, state, calls, first_at, last_at, other_number, watched,
+                          due_at, attempts, error, updated_at)
+SELECT '86138' || lpad(n::text, 8, '0'), '86139' || lpad(n::text, 8, '0'), 'call_back',
+       '86138' || lpad(n::text, 8, '0'), 'due', 1, now(), now(), '', false, now(), 0, '', now()
+  FROM generate_series(1, %(count)s) AS n
+"""
 _DONE: Final = "SELECT count(*) FROM texts_text WHERE state NOT IN ('queued', 'sending', 'submitted')"
 _FIGURES: Final = """
 SELECT count(*) FILTER (WHERE state = 'delivered'),
@@ -38,22 +48,27 @@ SELECT count(*) FILTER (WHERE state = 'delivered'),
 """
 
 
-def run(count: int, say: Say) -> Result:
-    """Send ``count`` texts; raises ``StartError`` when the platform cannot start."""
+def run(count: int, say: Say, *, rules: bool = False) -> Result:
+    """Send ``count`` texts; raises ``StartError`` when the platform cannot start.
+
+    ``rules``: every rule is on, every recipient has a profile and lists, and texts are worded from due alerts.
+    """
     with smsc_process() as port:
         values = settings(port, {"node": {"roles": ["alert"]}, "smsc": {"window": 500}})
         say("Starting the platform …")
-        with Platform(values) as platform:
+        with Platform(settings_with_rules(values) if rules else values) as platform:
+            if rules:
+                register(database_url(platform.config), count)
             say(f"Sending {count:,} texts …")
-            return _measure(platform, count)
+            return _measure(platform, count, _FILL_ALERTS if rules else _FILL)
 
 
-def _measure(platform: Platform, count: int) -> Result:
+def _measure(platform: Platform, count: int, fill: str) -> Result:
     with (
         psycopg.connect(database_url(platform.config), autocommit=True) as connection,
         Usage(platform.role_processes) as usage,
     ):
-        connection.execute(_FILL, {"count": count})
+        connection.execute(fill.encode(), {"count": count})
         started = time.monotonic()
         _await_final(connection, count)
         elapsed = time.monotonic() - started

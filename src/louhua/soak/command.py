@@ -73,6 +73,7 @@ def show(outcome: Outcome, console: Console) -> None:
         ("texts on phones", found.texts),
         ("marked as sent again", found.marked),
         ("that came twice, and are marked", found.resent),
+        ("sent on late news of a phone", found.late),
         ("differences", len(found.differences)),
     ):
         table.add_row(name, f"{value:,}")

@@ -33,7 +33,14 @@ PEOPLE = [
 def call(name: str, caller: str, callee: str, wants: Choice, at: float, **ended: Any) -> Call:
     """A call whose caller heard that the choice was taken, unless ``ended`` says otherwise."""
     heard = ("menu-intro", *([PROOF[wants]] if wants in PROOF else []))
-    well: dict[str, Any] = {"noticed": True, "status": 200, "ended_by": "platform", "pressed": "2", "heard": heard}
+    well: dict[str, Any] = {
+        "noticed": True,
+        "answered_at": at + 0.1,
+        "status": 200,
+        "ended_by": "platform",
+        "pressed": "2",
+        "heard": heard,
+    }
     return Call(
         Dialled(call_id=name, at=at, caller=caller, callee=callee, reason=Reason.UNREACHABLE, wants=wants),
         Ended(call_id=name, at=at + 4, **(well | ended)),
@@ -77,7 +84,7 @@ def words(kind: Kind, callee: str, caller: str, calls: int) -> str:
 
 
 def text(
-    row: int, recipient: str, body: str, at: float = ON + 1, copy: str = "", tp_pid: int = 0
+    row: int, recipient: str, body: str, at: float = ON + 1, copy: str = "", tp_pid: int = 0, got_at: float = 0
 ) -> list[JournalLine]:
     """A text in the SMSC's journal: each of its messages is taken, and got at once."""
     lines: list[JournalLine] = []
@@ -98,7 +105,7 @@ def text(
             reference=row & 0xFFFF,
             protocol_id=tp_pid,
         )
-        lines += [Taken(message), Got(message.id, at)]
+        lines += [Taken(message), Got(message.id, got_at or at)]
     return lines
 
 
@@ -245,6 +252,20 @@ def test_a_text_on_a_phone_that_is_off_is_found() -> None:
 
 def test_what_the_phone_was_on_for_may_come_after_it_is_off_again() -> None:
     assert found(journal=[*journal(), Switched(OPEN, False, ON + 0.5), Switched(OPEN, True, ON + 1)]) == set()
+
+
+@pytest.mark.parametrize(("rang_at", "answered_at", "late"), [
+    (OFF - 5, OFF + 20, True), (OFF - 5, None, True), (OFF - 5, OFF - 4, False), (OFF - 500, None, False),
+])  # fmt: skip
+def test_news_of_a_phone_that_was_late_is_no_fault_of_the_platform(
+    rang_at: float, answered_at: float | None, late: bool
+) -> None:
+    rang = call("c9", ANNA, PRIVATE, Choice.NONE, rang_at, answered_at=answered_at)
+    rang = Call(msgspec.structs.replace(rang.dialled, reason=Reason.BUSY), rang.ended)
+    told = text(4, PRIVATE, words(Kind.MISSED, PRIVATE, BEN, 1), OFF + 70, got_at=ON)
+    result = reckon(evidence(calls=[*CALLS, rang], journal=journal(without=[4], more=told)))
+    wrong = [each for each in result.differences if each.what == reckoning.PHONE_OFF]
+    assert (result.late, bool(wrong)) == (late, not late)
 
 
 @pytest.mark.parametrize(

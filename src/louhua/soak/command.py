@@ -11,6 +11,7 @@ from rich.table import Table
 from louhua.processes import StartError
 from louhua.soak.run import Outcome, Terms, run
 
+_MINUTES: Final = 10
 _LONGEST_S: Final = 40.0
 """Longer than a lease of the outbox, a response of the SMSC and an acknowledgement to NATS may take."""
 _SHOWN: Final = 20
@@ -21,8 +22,10 @@ _err = Console(stderr=True)
 
 
 def soak(
-    minutes: Annotated[float, typer.Option(min=0, help="For how long calls are placed.")] = 10,
-    seconds: Annotated[float, typer.Option(min=0, help="Added to --minutes.")] = 0,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="For how long calls are placed; 10 unless said otherwise.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0, help="The same in seconds; both add up.")] = 0,
     seed: Annotated[int, typer.Option(help="The same seed plans the same people, calls and faults.")] = 1,
     per_second: Annotated[
         float, typer.Option("--calls-per-second", min=0.1, max=50, help="Calls placed a second.")
@@ -36,6 +39,8 @@ def soak(
 
     Ends with status 1 if a call or a text was lost or doubled, or somebody was told what they may not know.
     """
+    if minutes is None:
+        minutes = 0 if seconds else _MINUTES
     terms = Terms(
         seconds=60 * minutes + seconds,
         seed=seed,
@@ -73,6 +78,7 @@ def show(outcome: Outcome, console: Console) -> None:
         ("texts on phones", found.texts),
         ("marked as sent again", found.marked),
         ("that came twice, and are marked", found.resent),
+        ("sent on late news of a phone", found.late),
         ("differences", len(found.differences)),
     ):
         table.add_row(name, f"{value:,}")

@@ -60,10 +60,10 @@ class Faults:
         return []
 
     def _look(self, plan: Plan) -> list[psutil.Process]:
-        if plan.target == "smsc":
-            process = self._network.process
-            return [process] if process else []
         with contextlib.suppress(psutil.NoSuchProcess):
+            if plan.target == "smsc":
+                process = self._network.process
+                return [process] if process else []
             found = self._platform.role_processes()
             if plan.target == "media":
                 return found.get("call", [])[1:]

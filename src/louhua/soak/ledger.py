@@ -39,12 +39,14 @@ class Dialled(_Line, frozen=True, kw_only=True, tag=True):
 class Ended(_Line, frozen=True, kw_only=True, tag=True):
     """A call is over. ``noticed``: the platform has answered its INVITE with anything, 100 included.
 
-    ``heard`` are the prompts, in their order, without their language.
+    ``answered_at`` is when it answered with more than 100, ``None`` if never. ``heard`` are the prompts, in their
+    order, without their language.
     """
 
     call_id: str
     at: float
     noticed: bool
+    answered_at: float | None
     status: int
     ended_by: str
     pressed: str

@@ -84,25 +84,33 @@ class Load:
 
     async def _call(self, dialled: Dialled) -> None:
         phone = Phone(dialled.caller, split_address(self._platform.config.sip.listen), self._library)
+        answered: list[float] = []
+
+        def watch(what: str, _detail: str) -> None:
+            if what == "answered":
+                answered.append(time.time())
+
         try:
             report = await phone.call(
                 dialled.callee,
                 plan.script(dialled.wants),
                 reason=dialled.reason,
+                watcher=watch,
                 answer_limit_s=_ANSWER_LIMIT_S,
                 limit_s=_CALL_LIMIT_S,
                 call_id=dialled.call_id,
             )
         except PhoneError:
             report = CallReport(caller=dialled.caller, callee=dialled.callee, reason=dialled.reason)
-        self._ledger.write(_ended(dialled.call_id, report))
+        self._ledger.write(_ended(dialled.call_id, report, min(answered, default=None)))
 
 
-def _ended(call_id: str, report: CallReport) -> Ended:
+def _ended(call_id: str, report: CallReport, answered_at: float | None) -> Ended:
     return Ended(
         call_id=call_id,
         at=time.time(),
         noticed=report.noticed,
+        answered_at=answered_at,
         status=report.status,
         ended_by=report.ended_by,
         pressed=report.pressed,

@@ -88,16 +88,19 @@ class Network:
                     self._ready.clear()
 
     async def _keep(self) -> None:
-        """Start it, and again whenever it has died."""
+        """Start it, and again whenever it has died; raises ``StartError`` when it does not start at all."""
+        started = False
         while True:
             self._process = await asyncio.create_subprocess_exec(
                 *child_command([sys.executable, "-m", "louhua.soak.smsc", str(self.journal), str(self._port)]),
-                stdin=PIPE, stdout=PIPE,
+                stdin=PIPE, stdout=PIPE, start_new_session=True,
             )  # fmt: skip
             assert self._process.stdout is not None
-            if await self._process.stdout.readline() != OK:
+            if await self._process.stdout.readline() == OK:
+                started = True
+                self._ready.set()
+            elif not started:
                 raise StartError(f"the SMSC did not start on port {self._port}; see above")
-            self._ready.set()
             await self._process.wait()
             self._ready.clear()
             await asyncio.sleep(_RESTART_AFTER_S)

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from louhua.alerts.states import Kind
-from louhua.bus.events import Choice
+from louhua.bus.events import Choice, Reason
 from louhua.soak.inbox import Phones, Saying, Text, saying, texts
 from louhua.soak.ledger import Call, Person, must_be_recorded, possible_choices
 from louhua.soak.smsc import JournalLine
@@ -27,6 +27,8 @@ LOST_TEXT: Final = "text lost"
 DOUBLED_TEXT: Final = "text doubled"
 UNKNOWN_TEXT: Final = "text that nobody wrote"
 PHONE_OFF: Final = "told while the phone was off"
+_ON_ITS_WAY_S: Final = 60.0
+"""So long an INVITE may be on its way: it is repeated for half a minute, and a frozen process finds it later."""
 FORBIDDEN: Final = "power-on text that is forbidden"
 
 
@@ -59,7 +61,8 @@ class Difference(msgspec.Struct, frozen=True):
 
 class Reckoning(msgspec.Struct, kw_only=True):
     """What was found. ``marked`` are the texts that were sent again as nobody knew whether the SMSC had them,
-    ``resent`` the messages that came twice because of it.
+    ``resent`` the messages that came twice because of it. ``late`` are the texts that were sent to a phone which
+    was off, because a call that had met it on reached the platform after it went off.
     """
 
     calls: int = 0
@@ -71,6 +74,7 @@ class Reckoning(msgspec.Struct, kw_only=True):
     owed: int = 0
     marked: int = 0
     resent: int = 0
+    late: int = 0
     differences: list[Difference] = []
 
     @property
@@ -96,6 +100,11 @@ class _Key(msgspec.Struct, frozen=True):
     about: str
     kind: Kind
 
+    @property
+    def phone(self) -> str:
+        """Whose phone is awaited."""
+        return self.about if self.kind is Kind.POWER_ON else self.recipient
+
 
 class _Told(msgspec.Struct, frozen=True):
     """A text, what it says, and its row in the outbox."""
@@ -112,13 +121,8 @@ def reckon(evidence: Evidence) -> Reckoning:
     got = texts(evidence.journal)
     owed = _owed(evidence, people)
     told, unknown = _told(got, evidence.outbox)
-    differences = [*_calls(evidence), *unknown]
-    resent = 0
-    for key in sorted(owed.keys() | told.keys(), key=lambda key: (key.recipient, key.about, key.kind)):
-        again, found = _judge(key, owed.get(key, []), told.get(key, []), phones)
-        resent += again
-        forbidden = key.kind is Kind.POWER_ON and key.about in people and not people[key.about].tells_power_on
-        differences += [Difference(FORBIDDEN, _name(key))] if forbidden and key in told else found
+    resent, late, differences = _texts(evidence, people, owed, told, phones)
+    differences = [*_calls(evidence), *unknown, *differences]
     differences += [
         Difference(PHONE_OFF, f"{text.recipient} got a text at {_clock(at)}")
         for text in got
@@ -135,8 +139,40 @@ def reckon(evidence: Evidence) -> Reckoning:
         owed=sum(map(len, owed.values())),
         marked=sum(row.resent for row in evidence.outbox),
         resent=resent,
+        late=late,
         differences=differences,
     )
+
+
+def _texts(
+    evidence: Evidence,
+    people: Mapping[str, Person],
+    owed: Mapping[_Key, Sequence[float]],
+    told: Mapping[_Key, Sequence[_Told]],
+    phones: Phones,
+) -> tuple[int, int, list[Difference]]:
+    """Judge the texts: how many came again, how many were sent on late news, and what is wrong."""
+    proofs = _proofs(evidence.calls)
+    differences: list[Difference] = []
+    resent = late = 0
+    for key in sorted(owed.keys() | told.keys(), key=lambda key: (key.recipient, key.about, key.kind)):
+        if key in told and key.kind is Kind.POWER_ON and not _tells(people.get(key.about)):
+            differences.append(Difference(FORBIDDEN, _name(key)))
+            continue
+        again, found = _judge(key, owed.get(key, []), told.get(key, []))
+        resent += again
+        for off_since, difference in _while_off(key, owed.get(key, []), told.get(key, []), phones):
+            if _was_late(proofs.get(key.phone, []), off_since):
+                late += 1
+            else:
+                found.append(difference)
+        differences += found
+    return resent, late, differences
+
+
+def _tells(person: Person | None) -> bool:
+    """Whether others may learn that this phone is on."""
+    return person is None or person.tells_power_on
 
 
 def _calls(evidence: Evidence) -> Iterator[Difference]:
@@ -216,9 +252,7 @@ def _calls_of(said: Saying, row: Written) -> int:
     return said.calls or row.alert_calls
 
 
-def _judge(
-    key: _Key, owed: Sequence[float], told: Sequence[_Told], phones: Phones
-) -> tuple[int, list[Difference]]:
+def _judge(key: _Key, owed: Sequence[float], told: Sequence[_Told]) -> tuple[int, list[Difference]]:
     """Judge the texts of one kind on one phone about one number: how many came again, and what is wrong."""
     again, differences = _copies(key, told)
     count = _count(told)
@@ -231,7 +265,7 @@ def _judge(
                 what, f"{_name(key)}: {len(owed)} calls at {calls or '-'}; told of {count} at {came or '-'}"
             )
         )
-    return again, differences + _while_off(key, owed, told, phones)
+    return again, differences
 
 
 def _count(told: Sequence[_Told]) -> int:
@@ -253,18 +287,39 @@ def _copies(key: _Key, told: Sequence[_Told]) -> tuple[int, list[Difference]]:
     return again, differences
 
 
-def _while_off(key: _Key, owed: Sequence[float], told: Sequence[_Told], phones: Phones) -> list[Difference]:
-    """Texts that must be about calls which found the phone off, and were sent before it was back."""
-    phone = key.about if key.kind is Kind.POWER_ON else key.recipient
+def _while_off(
+    key: _Key, owed: Sequence[float], told: Sequence[_Told], phones: Phones
+) -> list[tuple[float, Difference]]:
+    """Texts that must be about calls which found the phone off, and were sent before it was back: since when."""
     seen: Counter[int] = Counter()
-    differences = []
+    early = []
     for item in told:
         seen[item.row.alert_id] = item.calls
-        since = phones.off_since(phone, item.text.taken_at)
+        since = phones.off_since(key.phone, item.text.taken_at)
         if since is not None and seen.total() > sum(at < since for at in owed):
-            detail = f"text {item.row.id} at {_clock(item.text.taken_at)}; {phone} is off since {_clock(since)}"
-            differences.append(Difference(PHONE_OFF, f"{_name(key)}: {detail}"))
-    return differences
+            detail = (
+                f"text {item.row.id} at {_clock(item.text.taken_at)}; {key.phone} is off since {_clock(since)}"
+            )
+            early.append((since, Difference(PHONE_OFF, f"{_name(key)}: {detail}")))
+    return early
+
+
+def _proofs(calls: Sequence[Call]) -> dict[str, list[Call]]:
+    """By callee, the calls that met a phone which was on."""
+    proofs: dict[str, list[Call]] = {}
+    for call in calls:
+        if call.dialled.reason is not Reason.UNREACHABLE:
+            proofs.setdefault(call.dialled.callee, []).append(call)
+    return proofs
+
+
+def _was_late(proofs: Sequence[Call], since: float) -> bool:
+    """Whether a call that met the phone on was answered, if at all, when it was off: such news nobody can date."""
+    return any(
+        since - _ON_ITS_WAY_S < call.dialled.at < since
+        and (call.ended is None or call.ended.answered_at is None or call.ended.answered_at > since)
+        for call in proofs
+    )
 
 
 def _name(key: _Key) -> str:

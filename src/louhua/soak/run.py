@@ -64,10 +64,13 @@ def run(terms: Terms, say: Say) -> Outcome:
     """Run it; raises ``StartError`` when the platform or the SMSC does not start."""
     port = free_port(socket.SOCK_STREAM)
     platform = Platform(settings(port, _OVERRIDES))
-    outcome = asyncio.run(_run(terms, say, platform, port))
-    if outcome.well:
-        shutil.rmtree(platform.data, ignore_errors=True)
-    return outcome
+    outcome: Outcome | None = None
+    try:
+        outcome = asyncio.run(_run(terms, say, platform, port))
+        return outcome
+    finally:
+        if outcome is None or outcome.well:
+            shutil.rmtree(platform.data, ignore_errors=True)
 
 
 _OVERRIDES: Final[dict[str, dict[str, Any]]] = {

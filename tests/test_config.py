@@ -1,5 +1,6 @@
 """The configuration: read, overridden, and refused with the way out."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +23,28 @@ def test_the_example_is_valid_and_names_the_documented_keys() -> None:
     assert config.sip.trunks[0].called_from[0] == "diversion"
     assert config.smsc[0].reachability == "probe"
     assert config.alerts.watch_limit == timedelta(hours=72)
+
+
+@pytest.mark.parametrize(
+    ("kept", "way_out"),
+    [
+        ('calls = "7d"', "retention.calls: NATS keeps events for seven days"),
+        ('inbound = "1d"', "retention.inbound: NATS keeps events for seven days"),
+        ('texts = "0s"', "retention.texts: records are kept for a day at least (1d)"),
+        ("messages = 0", "retention.messages: records are kept for a day at least (1d)"),
+        ('help = "never"', "retention.help: 'never' is not a duration"),
+        ('texts = "400d"', "a year is the longest"),
+        ('calls = "30d"', "keep calls as long as alerts"),
+    ],
+)
+def test_records_are_kept_neither_for_ever_nor_for_nothing(tmp_path: Path, kept: str, way_out: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(way_out)):
+        load(write(tmp_path, f"[retention]\n{kept}\n"))
+
+
+def test_months_can_be_written(tmp_path: Path) -> None:
+    kept = load(write(tmp_path, '[retention]\ncalls = "366d"\nalerts = "150d"\n')).retention
+    assert (kept.calls, kept.alerts) == (timedelta(days=366), timedelta(days=150))
 
 
 def test_nothing_needs_to_be_configured() -> None:

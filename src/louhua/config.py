@@ -275,6 +275,51 @@ class Alerts(Section):
         return value
 
 
+_KEPT_ON_THE_BUS: Final = timedelta(days=8)
+"""An event may come again for seven days; who forgets its record sooner would count it twice."""
+
+
+class Retention(Section):
+    """How long records are kept after they are finished. What is open is kept however old it is."""
+
+    calls: Duration = timedelta(days=150)
+    """Whole days (UTC), since the call began."""
+    alerts: Duration = timedelta(days=60)
+    """Since their last change."""
+    texts: Duration = timedelta(days=30)
+    """With their parts and receipts, since their last receipt; probes are texts, too."""
+    messages: Duration = timedelta(days=30)
+    """Recorded messages and their sound, since they were left."""
+    inbound: Duration = timedelta(days=30)
+    """That a phone texted us, and which keyword."""
+    help: Duration = timedelta(days=1)
+    """That somebody got the help text."""
+    orphans: Duration = timedelta(days=7)
+    """Receipts of messages that were never ours."""
+
+    @field_validator("*")
+    @classmethod
+    def _a_day_at_least(cls, value: timedelta) -> timedelta:
+        if value < timedelta(days=1):
+            raise ValueError("records are kept for a day at least (1d) and a year at most (366d)")
+        return value
+
+    @field_validator("calls", "alerts", "inbound")
+    @classmethod
+    def _longer_than_the_bus(cls, value: timedelta) -> timedelta:
+        if value < _KEPT_ON_THE_BUS:
+            raise ValueError(
+                "NATS keeps events for seven days, and one that comes again must be known: 8d at least"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _calls_explain_alerts(self) -> Self:
+        if self.alerts > self.calls:
+            raise ValueError("alerts are explained by their calls: keep calls as long as alerts, at least")
+        return self
+
+
 class Web(Section):
     """HTTP: the portal, and health and metrics of every node. ``hosts`` are the names it is served under."""
 
@@ -301,6 +346,7 @@ class Config(BaseSettings):
     smsc: tuple[Smsc, ...] = ()
     ranges: tuple[NumberRange, ...] = ()
     alerts: Alerts = Alerts()
+    retention: Retention = Retention()
     web: Web = Web()
 
     @classmethod

@@ -1,9 +1,10 @@
 """Rules of sending against the real database: quiet hours, daily limits, digests, lists, messages."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from tests.alerts.story import CALLEE, Story, Tell
 
+from louhua.alerts.daily import forget_counts
 from louhua.bus.events import Choice, ReceiptState
 from louhua.hours import parse_hours
 from louhua.subscribers.profiles import Listing, Privacy, Sender, Status
@@ -90,7 +91,7 @@ def test_counts_are_of_a_day_and_forgotten(tell: Tell) -> None:
         await called_and_back(s, CALLERS[1:2])
         assert len(await s.deliver_all()) == 1
         async with s.pool.connection() as connection:
-            await s.worker._forget_counts(connection, datetime.now(UTC))
+            await forget_counts(connection, datetime.now(s.config.service.zone).date())
         assert await s.rows("SELECT count(*) FROM alerts_daily") == [(1,)]
 
     tell(story)

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
+from nats.js.errors import ObjectNotFoundError
 
 from louhua.bus.embedded import EmbeddedNats, embedded_url
 from louhua.bus.events import SUBJECTS, PhoneReachable, Source, decode
@@ -243,3 +244,35 @@ def test_a_server_that_never_ran_is_explained(tmp_path: Path) -> None:
 )
 def test_every_servers_address_is_found(urls: str, expected: list[tuple[str, int]]) -> None:
     assert addresses(urls) == expected
+
+
+def test_a_deleted_recording_leaves_nothing_behind(nats_server: EmbeddedNats, config: Config) -> None:
+    async def story(bus: Bus) -> None:
+        store = await bus.recordings()
+        await store.put("kept", b"k" * 1000)
+        before = (await store.status()).size
+        await store.put("old.al", b"x" * 300_000)
+        assert (await store.status()).size > before + 300_000
+        for _ in range(2):
+            await bus.delete_recording("old.al")
+        assert (await store.status()).size == before
+        assert (await store.get("kept")).data == b"k" * 1000
+        with pytest.raises(ObjectNotFoundError):
+            await store.get("old.al")
+
+    with_bus(config, story)
+
+
+def test_a_recording_half_deleted_is_deleted(nats_server: EmbeddedNats, config: Config) -> None:
+    async def story(bus: Bus) -> None:
+        store = await bus.recordings()
+        size = (await store.status()).size
+        info = await store.put("half.al", b"x" * 300_000)
+        await bus._stream.purge_stream("OBJ_recordings", subject=f"$O.recordings.C.{info.nuid}")
+        await bus.delete_recording("half.al")
+        await store.put("marked.al", b"x")
+        await store.delete("marked.al")
+        await bus.delete_recording("marked.al")
+        assert (await store.status()).size == size
+
+    with_bus(config, story)

@@ -10,6 +10,8 @@ MODULES = [
     "louhua.alerts.daily",
     "louhua.alerts.store",
     "louhua.reachability.store",
+    "louhua.retention.partitions",
+    "louhua.retention.store",
     "louhua.subscribers.store",
     "louhua.texts.inbound",
     "louhua.texts.receipts",

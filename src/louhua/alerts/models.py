@@ -16,7 +16,10 @@ def _values(members: Iterable[StrEnum]) -> list[str]:
 
 
 class Call(models.Model):
-    """A forwarded call, recorded exactly once: its event's id is the key."""
+    """A forwarded call, recorded exactly once: its event's id is the key.
+
+    The table has a partition for each day (UTC) of ``started_at``, which PostgreSQL therefore has in the key.
+    """
 
     id = models.CharField(max_length=64, primary_key=True)
     node = models.CharField(max_length=40)
@@ -36,7 +39,10 @@ class Call(models.Model):
     class Meta:
         """A subscriber's calls, newest first, are what is asked for."""
 
-        indexes: ClassVar = [models.Index(fields=["callee", "-started_at"], name="call_callee")]
+        indexes: ClassVar = [
+            models.Index(fields=["callee", "-started_at"], name="call_callee"),
+            models.Index(fields=["caller", "-started_at"], name="call_caller"),
+        ]
 
     def __str__(self) -> str:
         return self.id
@@ -82,6 +88,7 @@ class Alert(models.Model):
             ),
             models.Index(fields=["expires_at"], name="alert_expiring", condition=Q(state="offered")),
             models.Index(fields=["callee", "kind"], name="alert_callee"),
+            models.Index(fields=["recipient"], name="alert_power_on", condition=Q(kind="power_on")),
         ]
 
     def __str__(self) -> str:

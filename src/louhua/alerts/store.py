@@ -13,7 +13,7 @@ from louhua.bus.events import CallEnded
 from louhua.db.pool import Connection
 from louhua.reachability.store import News
 
-# Primary key; what comes again is not returned, so it changes nothing.
+# Primary key of the day's partition; what comes again is not returned, so it changes nothing.
 RECORD_CALLS: Final = """
 INSERT INTO alerts_call (id, node, trunk, sip_call_id, callee, caller, reason, treatment, choice, outcome,
                          other_number, started_at, answered_at, ended_at)
@@ -21,7 +21,7 @@ SELECT * FROM unnest(%(ids)s::text[], %(nodes)s::text[], %(trunks)s::text[], %(s
                      %(callees)s::text[], %(callers)s::text[], %(reasons)s::text[], %(treatments)s::text[],
                      %(choices)s::text[], %(outcomes)s::text[], %(other_numbers)s::text[],
                      %(started_at)s::timestamptz[], %(answered_at)s::timestamptz[], %(ended_at)s::timestamptz[])
-    ON CONFLICT (id) DO NOTHING
+    ON CONFLICT DO NOTHING
 RETURNING id
 """
 

@@ -43,7 +43,6 @@ _PROBE_EVERY_S: Final = 0.5
 _PROBES_AT_ONCE: Final = 500
 _SWEEP_EVERY_S: Final = 2.0
 _DATABASE_AWAY_S: Final = 10.0
-_PURGE_EVERY: Final = timedelta(hours=1)
 _A_MESSAGE_LASTS: Final = timedelta(days=1)
 """So long a message makes up for calls that the same caller missed."""
 _COUNT_EVERY: Final = timedelta(seconds=15)
@@ -202,7 +201,7 @@ class AlertWorker:
 
     async def sweep(self) -> None:
         """End what has a limit (watches, offers) until cancelled."""
-        purged_at = counted_at = datetime.min.replace(tzinfo=UTC)
+        counted_at = datetime.min.replace(tzinfo=UTC)
         while True:
             now = datetime.now(UTC)
             try:
@@ -212,20 +211,11 @@ class AlertWorker:
                     if now - counted_at > _COUNT_EVERY:
                         await _count_open(connection)
                         counted_at = now
-                    if now - purged_at > _PURGE_EVERY:
-                        await receipts.purge_orphans(connection, now)
-                        await self._forget_counts(connection, now)
-                        purged_at = now
                 self._swept = time.monotonic()
             except psycopg.OperationalError as error:
                 log.warning("sweep.database_away", error=str(error))
             self._wake()
             await asyncio.sleep(_SWEEP_EVERY_S)
-
-    async def _forget_counts(self, connection: Connection, now: datetime) -> None:
-        """A day's counts are not asked for when it is over."""
-        while await daily.forget_counts(connection, self._local(now).date()):
-            pass
 
     async def _end_watches(self, connection: Connection, now: datetime) -> None:
         send = self._config.alerts.when_watch_ends == "send"

@@ -20,6 +20,7 @@ from louhua.db.pool import Pool, database_url, open_pool
 from louhua.health import PERIOD_S, Check, HealthFile
 from louhua.log import setup_logging
 from louhua.processes import StartError
+from louhua.retention.housekeeper import Housekeeper
 from louhua.texts.gateway import Gateway
 from louhua.together import run_together
 
@@ -39,6 +40,7 @@ class AlertRole:
         self._bus = bus
         self._worker = AlertWorker(config, pool, self._publish, self._wake)
         self._enquiries = Enquiries(config, pool, self._worker.wording, self._wake)
+        self._housekeeper = Housekeeper(config, bus)
         self._gateways = [
             Gateway(
                 smsc,
@@ -60,6 +62,7 @@ class AlertRole:
             self._bus.consume(TextReceived, "alert-texts", self._enquiries.texts_received),
             self._worker.probe(),
             self._worker.sweep(),
+            self._housekeeper.run(),
             *(gateway.run() for gateway in self._gateways),
             self._report(),
         )

@@ -41,7 +41,7 @@ class Text(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        """Workers ask by state; final rows are in no index but the key's and the recipient's."""
+        """Workers ask by state, staff by recipient; final rows are in two indexes: the key's and theirs."""
 
         constraints: ClassVar = [models.CheckConstraint(condition=Q(state__in=STATES), name="text_state")]
         indexes: ClassVar = [
@@ -57,6 +57,11 @@ class Text(models.Model):
                 fields=["recipient"],
                 name="text_open_recipient",
                 condition=Q(state__in=["queued", "sending", "submitted"]),
+            ),
+            models.Index(
+                fields=["recipient", "-final_at"],
+                name="text_final_recipient",
+                condition=Q(state__in=["delivered", "failed"]),
             ),
         ]
 
@@ -103,12 +108,9 @@ class OrphanReceipt(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        """Asked by id, purged by time."""
+        """Asked by id."""
 
-        indexes: ClassVar = [
-            models.Index(fields=["smsc", "message_id", "recipient"], name="orphan_message"),
-            models.Index(fields=["at"], name="orphan_at"),
-        ]
+        indexes: ClassVar = [models.Index(fields=["smsc", "message_id", "recipient"], name="orphan_message")]
 
     def __str__(self) -> str:
         return self.message_id

@@ -8,7 +8,7 @@ an orphan for a response still to be stored.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -30,8 +30,6 @@ FINAL_STATES: Final = frozenset(
 
 _NO_IDS: Final = frozenset({"", "0"})
 """What SMSCs write that give no ids: it leads nowhere when the receipt has a reference that leads elsewhere."""
-
-_ORPHANS_KEPT: Final = timedelta(days=7)
 
 # A receipt and its response may be stored in the same moment by two transactions, neither of which sees what
 # the other adds. Taking turns for each SMSC, one of them comes second and sees it.
@@ -107,9 +105,6 @@ DELETE FROM texts_orphanreceipt AS o
 RETURNING o.message_id, o.recipient, o.reference, o.state, o.error, o.at
 """
 
-# Index orphan_at.
-PURGE_ORPHANS: Final = "DELETE FROM texts_orphanreceipt WHERE at < %(before)s"
-
 
 class _Finish(msgspec.Struct, frozen=True):
     text_id: int
@@ -171,11 +166,6 @@ async def adopt_orphans(
         for row in await cursor.fetchall()
     ]
     return await apply_receipts(connection, waiting, now)
-
-
-async def purge_orphans(connection: Connection, now: datetime) -> None:
-    """Forget receipts of messages that were never ours."""
-    await connection.execute(PURGE_ORPHANS, {"before": now - _ORPHANS_KEPT})
 
 
 async def _match(connection: Connection, receipts: Sequence[TextReceipt]) -> dict[int, list[_Finish]]:

@@ -1,0 +1,1 @@
+"""Housekeeping: how long each kind of record is kept, and how the old ones go without anybody noticing."""

@@ -87,6 +87,7 @@ def test_a_stop_lets_a_live_call_end(live: Live) -> None:
         await asyncio.wait_for(answered.wait(), 10)
         assert world.platform.process is not None
         world.platform.process.send_signal(signal.SIGTERM)
+        await world.until(lambda: "calls.stopping" in world.platform.log_path.read_text(errors="replace"))
         refused = await world.phone("13900139001").call(CALLEE, [])
         assert refused.status == 503
         report = await calling

@@ -40,8 +40,8 @@ SELECT count(*) FILTER (WHERE state = 'delivered'),
 
 def run(count: int, say: Say) -> Result:
     """Send ``count`` texts; raises ``StartError`` when the platform cannot start."""
-    with smsc_process() as port:
-        values = settings(port, {"node": {"roles": ["alert"]}, "smsc": {"window": 500}})
+    with smsc_process() as centre:
+        values = settings(centre.port, {"node": {"roles": ["alert"]}, "smsc": {"window": 500}})
         say("Starting the platform …")
         with Platform(values) as platform:
             say(f"Sending {count:,} texts …")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from louhua.bench import alerts, calls, texts
+from louhua.bench import alerts, calls, reachable, texts
 from louhua.bench.calls import _pace
 from louhua.bench.results import Result
 
@@ -36,10 +36,21 @@ def test_calls() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("rules", [False, True])
 def test_alerts(rules: bool) -> None:
-    result = alerts.run(500, 50, 1000, quiet, rules=rules)
+    filling = alerts.Filling(open_alerts=1000, watches=200, old_records=3000)
+    result = alerts.run(500, 50, filling, quiet, rules=rules)
     check(result, 500)
-    assert result.details["failures_with_open_alerts"] == 0
+    assert result.details["failures_with_open_alerts"] == result.details["failures_while_purging"] == 0
     assert result.details["rate_with_open_alerts"] > 0
+    assert result.details["rate_while_purging"] > 0
+    assert result.details["purged_meanwhile"] > 3000
+    assert 0.01 < result.details["disk_gb"] < 8
+
+
+@pytest.mark.slow
+def test_reachable() -> None:
+    result = reachable.run(50, 2, 500, 200, quiet)
+    check(result, 100)
+    assert result.details["open_alerts"] == 500
 
 
 @pytest.mark.slow

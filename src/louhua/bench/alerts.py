@@ -1,4 +1,5 @@
-"""``louhua bench alerts``: call events from NATS through merging to rows, at no and at a million open alerts.
+"""``louhua bench alerts``: call events from NATS through merging to rows; also on a full platform, or while old
+records go.
 
 Events are published in messages of a hundred, as busy call nodes do. A unit is an event; its latency is the
 time from the publication of its message until its call is recorded and its alert merged.
@@ -6,6 +7,7 @@ time from the publication of its message until its call is recorded and its aler
 
 import asyncio
 import random
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,6 +17,7 @@ from typing import Any, Final
 import msgspec
 import psycopg
 
+from louhua.bench import fill
 from louhua.bench.results import Result, percentile
 from louhua.bench.rules import register, settings_with_rules
 from louhua.bench.smsc import smsc_process
@@ -27,23 +30,21 @@ from louhua.sandbox.platform import Platform, settings
 _MESSAGE: Final = 100
 _LOOK_EVERY_S: Final = 0.1
 _LIMIT_S: Final = 300.0
-_WATCHES_PER_MILLION: Final = 200_000
+_RECORDED: Final = "SELECT count(*) FROM alerts_call WHERE started_at >= %(since)s"
+_PURGED: Final = re.compile(r"^louhua_purged_total\{.*", re.MULTILINE)
 
 Say = Callable[[str], None]
 
-# Open alerts as five callers each left them on phones that are off: what a network failure leaves behind.
-_FILL_WATCHES: Final = """
-INSERT INTO reachability_watch (callee, since, last_call_at, limit_at, next_probe_at, probes)
-SELECT '8615' || lpad(n::text, 9, '0'), now(), now(), now() + interval '72 hours', now() + interval '24 hours', 1
-  FROM generate_series(1, %(watches)s) AS n
-"""
-_FILL_ALERTS: Final = """
-INSERT INTO alerts_alert (callee, caller, kind, recipient, state, calls, first_at, last_at, other_number, watched,
-                          attempts, error, updated_at)
-SELECT '8615' || lpad((n %% %(watches)s + 1)::text, 9, '0'), '8616' || lpad(n::text, 9, '0'), 'call_back',
-       '8615' || lpad((n %% %(watches)s + 1)::text, 9, '0'), 'held', 1, now(), now(), '', true, 0, '', now()
-  FROM generate_series(1, %(alerts)s) AS n
-"""
+
+class Filling(msgspec.Struct, frozen=True, kw_only=True):
+    """What a platform is measured with after it was measured empty; 0 is not at all.
+
+    ``old_records`` are so many calls, alerts and texts each that retention removes meanwhile.
+    """
+
+    open_alerts: int = 0
+    watches: int = 1
+    old_records: int = 0
 
 
 class _Run(msgspec.Struct):
@@ -53,33 +54,38 @@ class _Run(msgspec.Struct):
     latencies_ms: list[float]
     missing: int
 
+    def figures(self, when: str) -> dict[str, float | int]:
+        """As details of a result."""
+        return {
+            f"rate_{when}": self.rate,
+            f"p99_ms_{when}": percentile(self.latencies_ms, 0.99),
+            f"failures_{when}": self.missing,
+        }
 
-def run(events: int, callees: int, open_alerts: int, say: Say, *, rules: bool = False) -> Result:
-    """Flood an empty platform, then one with ``open_alerts``; raises ``StartError`` when it cannot start.
+
+def run(events: int, callees: int, filling: Filling, say: Say, *, rules: bool = False) -> Result:
+    """Flood an empty platform, then one that is full; raises ``StartError`` when it cannot start.
 
     ``rules``: every rule is on, and every callee has a profile and lists.
     """
-    chance = random.Random(20261123)  # noqa: S311  # test data
+    flood = _Flood(events, callees, say)
     values: dict[str, dict[str, Any]] = {"node": {"roles": ["alert"]}, "alerts": {"probe_hold_off": "1h"}}
     say("Starting the platform …")
-    with smsc_process() as port, Platform(_settings(port, values, rules=rules)) as platform:
+    with smsc_process() as centre, Platform(_settings(centre.port, values, rules=rules)) as platform:
         if rules:
             register(database_url(platform.config), callees)
+        fill.leave_room(platform.config, filling.old_records)
         with Usage(platform.role_processes) as usage:
-            say(f"Publishing {events:,} call events …")
-            first = asyncio.run(_flood(platform, list(_calls(events, callees, chance)), 0))
+            first = flood.run(platform)
         details: dict[str, float | int] = {}
-        if open_alerts:
-            say(f"Adding {open_alerts:,} open alerts …")
-            _fill(platform, open_alerts)
-            say(f"Publishing {events:,} call events again …")
-            again = asyncio.run(_flood(platform, list(_calls(events, callees, chance)), events))
-            details = {
-                "open_alerts": open_alerts,
-                "rate_with_open_alerts": again.rate,
-                "p99_ms_with_open_alerts": percentile(again.latencies_ms, 0.99),
-                "failures_with_open_alerts": again.missing,
-            }
+        if filling.open_alerts:
+            say(f"Adding {filling.open_alerts:,} open alerts on {filling.watches:,} watches …")
+            fill.add_open(platform.config, filling.open_alerts, filling.watches)
+            details |= {"open_alerts": filling.open_alerts, "watches": filling.watches}
+            details |= flood.run(platform).figures("with_open_alerts")
+            details["disk_gb"] = fill.disk_gb(platform.config.node.data)
+        if filling.old_records:
+            details |= _flood_while_purging(platform, filling.old_records, flood, say)
     return Result(
         bench="alerts",
         unit="event",
@@ -96,6 +102,17 @@ def run(events: int, callees: int, open_alerts: int, say: Say, *, rules: bool = 
 
 def _settings(port: int, values: dict[str, dict[str, Any]], *, rules: bool) -> dict[str, Any]:
     return settings_with_rules(settings(port, values)) if rules else settings(port, values)
+
+
+def _flood_while_purging(platform: Platform, old: int, flood: "_Flood", say: Say) -> dict[str, float | int]:
+    """Start the platform anew with old records, which it begins to remove at once."""
+    say(f"Adding {old:,} old calls, alerts and texts …")
+    fill.add_old(platform.config, old)
+    platform.stop()
+    platform.start()
+    figures = flood.run(platform).figures("while_purging")
+    purged = sum(float(line.rsplit(" ", 1)[1]) for line in _PURGED.findall(platform.metrics()))
+    return {"old_records": old, **figures, "purged_meanwhile": int(purged)}
 
 
 def _calls(count: int, callees: int, chance: random.Random) -> Iterator[CallEnded]:
@@ -122,10 +139,24 @@ def _calls(count: int, callees: int, chance: random.Random) -> Iterator[CallEnde
         )
 
 
-async def _flood(platform: Platform, calls: list[CallEnded], before: int) -> _Run:
-    """Publish everything as fast as NATS takes it and wait until it is in rows; ``before`` were there."""
+class _Flood:
+    """Publishes as many events as are wanted, each time others."""
+
+    def __init__(self, events: int, callees: int, say: Say) -> None:
+        self._events = events
+        self._callees = callees
+        self._say = say
+        self._chance = random.Random(20261123)  # noqa: S311  # test data
+
+    def run(self, platform: Platform) -> _Run:
+        """Publish everything as fast as NATS takes it and wait until it is in rows."""
+        self._say(f"Publishing {self._events:,} call events …")
+        return asyncio.run(_publish(platform, list(_calls(self._events, self._callees, self._chance))))
+
+
+async def _publish(platform: Platform, calls: list[CallEnded]) -> _Run:
     bus = await Bus.connect(platform.config, "bench")
-    looking = asyncio.create_task(_look(platform, before + len(calls)))
+    looking = asyncio.create_task(_look(platform, calls[0].started_at, len(calls)))
     started = time.monotonic()
     published: list[float] = []
     for start in range(0, len(calls), _MESSAGE):
@@ -133,12 +164,12 @@ async def _flood(platform: Platform, calls: list[CallEnded], before: int) -> _Ru
         published.append(time.monotonic())
     seen = await looking
     await bus.close()
-    done, last = seen[-1][1] - before, seen[-1][0]
+    last, done = seen[-1]
     latencies = []
     looks = iter(seen)
     at, count = next(looks)
     for number, moment in enumerate(published):
-        wanted = before + min((number + 1) * _MESSAGE, len(calls))
+        wanted = min((number + 1) * _MESSAGE, len(calls))
         while count < wanted:
             following = next(looks, None)
             if following is None:
@@ -148,26 +179,16 @@ async def _flood(platform: Platform, calls: list[CallEnded], before: int) -> _Ru
     return _Run(done / (last - started), latencies, len(calls) - done)
 
 
-async def _look(platform: Platform, wanted: int) -> list[tuple[float, int]]:
-    """Count the recorded calls again and again until all are there: (when, how many)."""
+async def _look(platform: Platform, since: datetime, wanted: int) -> list[tuple[float, int]]:
+    """Count the calls recorded since again and again until all are there: (when, how many)."""
     seen: list[tuple[float, int]] = []
     deadline = time.monotonic() + _LIMIT_S
     connection = await psycopg.AsyncConnection.connect(database_url(platform.config), autocommit=True)
     async with connection:
         while time.monotonic() < deadline:
-            row = await (await connection.execute("SELECT count(*) FROM alerts_call")).fetchone()
+            row = await (await connection.execute(_RECORDED, {"since": since})).fetchone()
             seen.append((time.monotonic(), int(row[0]) if row else 0))
             if seen[-1][1] >= wanted:
                 break
             await asyncio.sleep(_LOOK_EVERY_S)
     return seen
-
-
-def _fill(platform: Platform, alerts: int) -> None:
-    watches = max(1, alerts * _WATCHES_PER_MILLION // 1_000_000)
-    with psycopg.connect(database_url(platform.config), autocommit=True) as connection:
-        connection.execute(_FILL_WATCHES, {"watches": watches})
-        connection.execute(_FILL_ALERTS, {"watches": watches, "alerts": alerts})
-        connection.execute("VACUUM ANALYZE alerts_alert")
-        connection.execute("VACUUM ANALYZE reachability_watch")
-        connection.execute("CHECKPOINT")

@@ -46,7 +46,7 @@ def run(rate: float, seconds: float, say: Say) -> Result:
         "alerts": {"probe_hold_off": "1h"},
     }
     say("Starting the platform …")
-    with smsc_process() as port, Platform(settings(port, overrides)) as platform:
+    with smsc_process() as centre, Platform(settings(centre.port, overrides)) as platform:
         media_port = free_port(socket.SOCK_DGRAM) // 2 * 2
         with tempfile.TemporaryDirectory(prefix="louhua-bench-") as directory, Sniffer(media_port) as sniffer:
             say(f"Placing {count:,} calls, {rate:g} a second …")

@@ -51,13 +51,34 @@ def alerts(
     open_alerts: Annotated[
         int, typer.Option("--open", min=0, help="Measure again with so many open alerts; 0: do not.")
     ] = 1_000_000,
+    watches: Annotated[int, typer.Option(min=1, help="Phones that the open alerts wait for.")] = 200_000,
+    purge: Annotated[
+        int, typer.Option(min=0, help="Measure again while so many old calls, alerts and texts go; 0: do not.")
+    ] = 0,
     rules: RulesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Call events from NATS through merging to rows."""
-    from louhua.bench.alerts import run
+    from louhua.bench.alerts import Filling, run
 
-    _report(lambda say: run(events, callees, open_alerts, say, rules=rules), as_json=as_json)
+    filling = Filling(open_alerts=open_alerts, watches=watches, old_records=purge)
+    _report(lambda say: run(events, callees, filling, say, rules=rules), as_json=as_json)
+
+
+@app.command()
+def reachable(
+    phones_per_second: Annotated[float, typer.Option(min=1, help="Phones that come back a second.")] = 500,
+    seconds: Annotated[float, typer.Option(min=1, help="For how long.")] = 20,
+    open_alerts: Annotated[
+        int, typer.Option("--open", min=0, help="Open alerts in all; two a phone at least.")
+    ] = 0,
+    watches: Annotated[int, typer.Option(min=0, help="Phones that are off in all.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Phones come back: from the event to the first text's submit at the SMSC."""
+    from louhua.bench.reachable import run
+
+    _report(lambda say: run(phones_per_second, seconds, open_alerts, watches, say), as_json=as_json)
 
 
 @app.command()

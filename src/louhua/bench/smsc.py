@@ -8,14 +8,30 @@ import threading
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
+import msgspec
+
 from louhua.processes import StartError
+from louhua.sandbox.handsets import Delivered
 from louhua.sandbox.platform import free_port
 from louhua.sandbox.smsc import SandboxSmsc
 
 
+class Centre(msgspec.Struct, frozen=True):
+    """A running SMSC: where it listens, and the way to ask it."""
+
+    port: int
+    pipe: Connection
+
+    def first_texts(self) -> dict[str, float]:
+        """When the first text to each phone was submitted, in seconds since 1970; probes are none."""
+        self.pipe.send("first_texts")
+        times: dict[str, float] = self.pipe.recv()
+        return times
+
+
 @contextlib.contextmanager
-def smsc_process() -> Iterator[int]:
-    """Run an SMSC; its port. Raises ``StartError`` when it does not start."""
+def smsc_process() -> Iterator[Centre]:
+    """Run an SMSC. Raises ``StartError`` when it does not start."""
     port = free_port(socket.SOCK_STREAM)
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -27,9 +43,9 @@ def smsc_process() -> Iterator[int]:
     except EOFError as error:
         raise StartError("the SMSC of the measurement did not start") from error
     try:
-        yield port
+        yield Centre(port, ours)
     finally:
-        ours.send(None)
+        ours.send("stop")
         process.join(10)
 
 
@@ -39,13 +55,20 @@ def _serve(pipe: Connection, port: int) -> None:
 
 
 async def _serve_until_told(pipe: Connection, port: int) -> None:
-    smsc = SandboxSmsc({"louhua": "sandbox"})
+    first_texts: dict[str, float] = {}
+
+    def note(delivered: Delivered) -> None:
+        if delivered.message.body:
+            first_texts.setdefault(delivered.message.recipient, delivered.message.submitted_at)
+
+    smsc = SandboxSmsc({"louhua": "sandbox"}, on_delivered=note)
     await smsc.start("127.0.0.1", port)
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def wait() -> None:
-        pipe.recv()
+        while pipe.recv() != "stop":
+            pipe.send(dict(first_texts))
         loop.call_soon_threadsafe(told.set)
 
     threading.Thread(target=wait, daemon=True).start()

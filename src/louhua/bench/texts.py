@@ -53,8 +53,8 @@ def run(count: int, say: Say, *, rules: bool = False) -> Result:
 
     ``rules``: every rule is on, every recipient has a profile and lists, and texts are worded from due alerts.
     """
-    with smsc_process() as port:
-        values = settings(port, {"node": {"roles": ["alert"]}, "smsc": {"window": 500}})
+    with smsc_process() as centre:
+        values = settings(centre.port, {"node": {"roles": ["alert"]}, "smsc": {"window": 500}})
         say("Starting the platform …")
         with Platform(settings_with_rules(values) if rules else values) as platform:
             if rules:

@@ -15,7 +15,7 @@ _MINUTES: Final = 10
 _LONGEST_S: Final = 40.0
 """Longer than a lease of the outbox, a response of the SMSC and an acknowledgement to NATS may take."""
 _SHOWN: Final = 20
-"""Differences on the screen; all of them are in the kept directory."""
+"""Differences on the screen; all of them are in ``reckoning.json`` in the kept directory."""
 
 _out = Console()
 _err = Console(stderr=True)
@@ -26,7 +26,7 @@ def soak(
         float | None, typer.Option(min=0, help="For how long calls are placed; 10 unless said otherwise.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=0, help="The same in seconds; both add up.")] = 0,
-    seed: Annotated[int, typer.Option(help="The same seed plans the same people, calls and faults.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed plans the same people and faults.")] = 1,
     per_second: Annotated[
         float, typer.Option("--calls-per-second", min=0.1, max=50, help="Calls placed a second.")
     ] = 3,

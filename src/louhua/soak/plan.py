@@ -1,4 +1,4 @@
-"""What a soak is going to do: people, calls and faults, all of it decided by a seed. Pure."""
+"""What a soak is going to do: people and faults, decided by a seed; and what a caller does. Pure."""
 
 import random
 from collections.abc import Iterator, Sequence

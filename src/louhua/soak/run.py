@@ -67,6 +67,7 @@ def run(terms: Terms, say: Say) -> Outcome:
     outcome: Outcome | None = None
     try:
         outcome = asyncio.run(_run(terms, say, platform, port))
+        (platform.data / "reckoning.json").write_bytes(msgspec.json.encode(outcome))
         return outcome
     finally:
         if outcome is None or outcome.well:

@@ -182,3 +182,18 @@ def test_what_people_say_is_not_kept(tell: Tell) -> None:
         assert await s.rows("SELECT keyword FROM texts_inbound") == [("unknown",)]
 
     tell(story)
+
+
+def test_details_that_failed_wait_for_the_phone_whatever_calls_come(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call(A, Choice.NONE))
+        await s.texted("D")
+        (detail,) = await s.claim()
+        (message_id,) = await s.accepted(detail)
+        await s.receipt(message_id, ReceiptState.EXPIRED)
+        await s.calls(s.call(A, Choice.NONE))
+        await s.phone_on()
+        bodies = await s.deliver_all()
+        assert sum("呼叫过您2次" in body for body in bodies) == 1
+
+    tell(story)

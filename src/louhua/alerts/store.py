@@ -28,7 +28,8 @@ RETURNING id
 # Unique index alert_open decides between a new alert and merging. Rows come in the order of their keys, so
 # that workers lock them in one order. A due alert goes back to waiting when a call found the phone off after it
 # was released, or while it waits to be tried again; a quiet time is put off by each call, until
-# %(longest_quiet)s after the first.
+# %(longest_quiet)s after the first. Details that were asked for and wait to be tried again go on waiting: a call
+# that would only offer them adds to them.
 MERGE: Final = """
 INSERT INTO alerts_alert AS a (callee, caller, kind, recipient, state, calls, first_at, last_at, other_number,
                                watched, due_at, attempts, error, updated_at)
@@ -50,13 +51,13 @@ SELECT callee, caller, kind, recipient, state, calls, first_at, last_at, other_n
        watched = CASE WHEN a.state = 'offered' THEN false
                       WHEN a.state = 'due' THEN excluded.watched
                            AND (excluded.last_at > a.due_at OR a.due_at > %(now)s)
-                      WHEN excluded.last_at >= a.last_at THEN excluded.watched
+                      WHEN excluded.last_at >= a.last_at AND excluded.state <> 'offered' THEN excluded.watched
                       ELSE a.watched END,
        due_at = CASE WHEN a.state = 'offered' THEN NULL
                      WHEN a.state = 'due' THEN
                           CASE WHEN excluded.watched AND (excluded.last_at > a.due_at OR a.due_at > %(now)s)
                                THEN NULL ELSE a.due_at END
-                     WHEN excluded.last_at >= a.last_at THEN
+                     WHEN excluded.last_at >= a.last_at AND excluded.state <> 'offered' THEN
                           CASE WHEN excluded.due_at IS NULL THEN NULL
                                ELSE least(excluded.due_at,
                                           a.first_at + %(longest_quiet)s) END

@@ -88,7 +88,7 @@ class AlertWorker:
 
     async def _make_alerts(self, connection: Connection, calls: Sequence[CallEnded], now: datetime) -> None:
         numbers = {number for call in calls for number in (call.callee, call.caller) if number}
-        profiles = await lookup(connection, numbers, self._plan)
+        profiles = await lookup(connection, numbers, self._plan, [(call.callee, call.caller) for call in calls])
         settings = self._config.alerts
         drafts = rules.merge(
             draft
@@ -156,7 +156,7 @@ class AlertWorker:
 
     async def _profiles_of(self, connection: Connection, due: Sequence[store.Due]) -> Profiles:
         numbers = {number for alert in due for number in (alert.callee, alert.caller, alert.recipient) if number}
-        return await lookup(connection, numbers, self._plan)
+        return await lookup(connection, numbers, self._plan, [(alert.callee, alert.caller) for alert in due])
 
     async def _within_limits(
         self, connection: Connection, told: Sequence[store.Due], profiles: Profiles, now: datetime

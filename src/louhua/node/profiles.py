@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from itertools import permutations
 from typing import Final
 
 import psycopg
@@ -80,11 +81,12 @@ class ProfileLookup:
     async def _answer(self, asked: Sequence[tuple[Sequence[str], Callback]]) -> None:
         known: Mapping[str, Profile] = {}
         numbers = {number for wanted, _ in asked for number in wanted if number}
+        pairs = [pair for wanted, _ in asked for pair in permutations(filter(None, wanted), 2)]
         try:
             async with asyncio.timeout(_LIMIT_S):
                 assert self._pool is not None
                 async with self._pool.connection() as connection:
-                    known = (await lookup(connection, numbers, self._plan)).known
+                    known = (await lookup(connection, numbers, self._plan, pairs)).known
             self._failing = False
         except (psycopg.Error, PoolTimeout, TimeoutError) as error:
             self._failing = True

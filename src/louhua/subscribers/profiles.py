@@ -54,7 +54,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     ``None`` is the service's own setting. ``textable`` is false for numbers that cannot get a text (land
     lines, withheld callers), ``served`` for those outside the operator's ranges. ``power_on_hours`` are those
     in which others may learn that the phone is on; ``daily_limit`` is in texts a day, and 0 is without limit.
-    ``blocked`` and ``allowed`` are those on the subscriber's lists among the numbers looked up together.
+    ``blocked`` and ``allowed`` are those on the subscriber's lists among the numbers that the look-up asked about.
     """
 
     number: str = ""

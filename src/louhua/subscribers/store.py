@@ -3,21 +3,27 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from msgspec import structs
+
 from louhua.db.pool import Connection
 from louhua.hours import parse_hours
 from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Language, Listing, Privacy, Profile, Sender, Status
 
-# Primary-key look-ups of the numbers asked for; of their lists, only what concerns one another.
+# Primary-key look-ups of the numbers asked for.
 LOOKUP: Final = """
 SELECT s.number, s.status, s.voicemail, s.language, s.power_on, s.power_on_hours, s.quiet_hours, s.digest,
-       s.sender, s.daily_limit,
-       ARRAY(SELECT l.number FROM subscribers_listed AS l
-              WHERE l.owner = s.number AND l.list = 'block' AND l.number = ANY(%(numbers)s)),
-       ARRAY(SELECT l.number FROM subscribers_listed AS l
-              WHERE l.owner = s.number AND l.list = 'allow' AND l.number = ANY(%(numbers)s))
+       s.sender, s.daily_limit
   FROM subscribers_subscriber AS s
  WHERE s.number = ANY(%(numbers)s)
+"""
+
+# Primary-key look-ups, two a pair.
+LISTED_OF: Final = """
+SELECT l.owner, l.list, l.number
+  FROM (SELECT DISTINCT * FROM unnest(%(owners)s::text[], %(numbers)s::text[])) AS given (owner, number)
+ CROSS JOIN (VALUES ('allow'), ('block')) AS lists (list)
+  JOIN subscribers_listed AS l ON l.owner = given.owner AND l.list = lists.list AND l.number = given.number
 """
 
 # One row a number; what is there is replaced. Who becomes registered is told of it, once.
@@ -76,8 +82,10 @@ class Profiles:
         return self.known.get(number) or self._plan.stranger(number)
 
 
-async def lookup(connection: Connection, numbers: Iterable[str], plan: NumberPlan) -> Profiles:
-    """Profiles of many numbers in one round trip, with what is on their lists of one another."""
+async def lookup(
+    connection: Connection, numbers: Iterable[str], plan: NumberPlan, pairs: Iterable[tuple[str, str]] = ()
+) -> Profiles:
+    """Profiles of many numbers; ``pairs``: whose lists are asked about whom, (owner, number)."""
     cursor = await connection.execute(LOOKUP, {"numbers": sorted(set(numbers))})
     known = {
         number: Profile(
@@ -93,15 +101,29 @@ async def lookup(connection: Connection, numbers: Iterable[str], plan: NumberPla
             digest=digest,
             sender=Sender(sender) if sender else None,
             daily_limit=daily_limit,
-            blocked=frozenset(blocked),
-            allowed=frozenset(allowed),
         )
         for (
             number, status, voicemail, language, power_on, power_on_hours, quiet_hours, digest, sender,
-            daily_limit, blocked, allowed,
+            daily_limit,
         ) in await cursor.fetchall()
     }  # fmt: skip
+    for owner, listing, number in await _among(connection, [pair for pair in pairs if pair[0] in known]):
+        profile = known[owner]
+        if listing is Listing.BLOCK:
+            known[owner] = structs.replace(profile, blocked=profile.blocked | {number})
+        else:
+            known[owner] = structs.replace(profile, allowed=profile.allowed | {number})
     return Profiles(known, plan)
+
+
+async def _among(connection: Connection, pairs: Sequence[tuple[str, str]]) -> list[Entry]:
+    """The entries of these owners' lists about these numbers."""
+    if not pairs:
+        return []
+    cursor = await connection.execute(
+        LISTED_OF, {"owners": [owner for owner, _ in pairs], "numbers": [number for _, number in pairs]}
+    )
+    return [(owner, Listing(name), number) for owner, name, number in await cursor.fetchall()]
 
 
 async def save(connection: Connection, profiles: Sequence[Profile]) -> None:

@@ -85,6 +85,8 @@ class Leg(UA):  # type: ignore[misc]
 
     local_ua = "Louhua"
     rCSeq: int  # noqa: N815
+    routes: list[Any]
+    rAddr: tuple[Any, str]  # noqa: N815
 
     def __init__(self, wire: Wire, listener: Listener) -> None:
         super().__init__(wire.config, self._on_event)
@@ -106,6 +108,7 @@ class Leg(UA):  # type: ignore[misc]
         """Take the INVITE: 100 is sent."""
         self._transaction = transaction
         verdict: Verdict = super().recvRequest(request, transaction)
+        self.rAddr = (self.rAddr[0], "udp")  # whatever the Contact or the route says: we speak nothing else
         transaction.r487.getHFBody("to").setTag(self.lTag)
         return verdict
 
@@ -200,8 +203,10 @@ class Leg(UA):  # type: ignore[misc]
         """A re-INVITE: only in an answered call; without SDP it asks for our offer."""
         if not self.isConnected():
             return self._reply(req, 500, "First INVITE Pending", header("Retry-After", "5"))
+        target = req.getHFBody("contact").getUrl().getCopy()
         response, text = self._renegotiated(req)
         if response.getSCode()[0] == 200:
+            self._move_to(target)
             sip_t.noack_cb = self.disconnect
             response.appendHeader(ALLOW)
             response.appendHeader(header("Contact", str(self.lContact)))
@@ -209,6 +214,12 @@ class Leg(UA):  # type: ignore[misc]
             response, sip_t, ack_cb=None if text is not None else self._late_answer
         )
         return None
+
+    def _move_to(self, target: Any) -> None:
+        """The caller is reached here from now on (RFC 3261, section 12.2.2)."""
+        self.rTarget = target
+        if not self.routes:
+            self.rAddr = (target.getAddr(), "udp")
 
     def _renegotiated(self, req: Request) -> tuple[Response, str | None]:
         text = session_of(req)

@@ -394,17 +394,18 @@ class LiveCall:
         return Outcome.COMPLETED if self._ended or self._answered_at else Outcome.RELEASED
 
     def _finish(self, outcome: Outcome) -> None:
+        """The event first: whatever then goes wrong in letting go, the call is recorded."""
         self._over = self._ended = True
         if self._limit is not None:
             self._limit.cancel()
-        if self._voice is not None:
-            self._voice.close()
-        self._let_go(self._trunk.release_code, "Call Ended")
-        kept = self._result.recording
-        self._recordings.remove_all_but(kept.path if kept else None)
         event = self._event(outcome)
         self._services.journal.end(event)
         self._over_callback(self, event)
+        if self._voice is not None:
+            self._voice.close()
+        kept = self._result.recording
+        self._recordings.remove_all_but(kept.path if kept else None)
+        self._let_go(self._trunk.release_code, "Call Ended")
 
     def _let_go(self, code: int, phrase: str) -> None:
         """End the SIP dialogue if it still stands."""

@@ -9,6 +9,7 @@ from tests.calls.conftest import Server
 from tests.calls.sipp.scenario import DIVERSION, SDP, Scenario
 
 SESSION = SDP.replace("[local_ip]", "127.0.0.1").replace("[media_ip]", "127.0.0.1").replace("[media_port]", "9")
+BROKEN = "Diversion: <sip:13800138006@ims>"
 RELEASED = "Diversion: <sip:13800138001@ims>;reason=user-busy"
 
 
@@ -76,8 +77,23 @@ def code(response: str) -> int:
     return int(response.split()[1])
 
 
+def confirm(peer: Peer, answer: str) -> str:
+    """Send the ACK of a 200; the To of the dialogue."""
+    assert code(answer) == 200
+    to = next(line for line in answer.splitlines() if line.startswith("To: ")).removeprefix("To: ")
+    peer.request("ACK", to=to, cseq="1 ACK")
+    return to
+
+
 @pytest.fixture
 def peer(server: Server) -> Iterator[Peer]:
+    peer = Peer(server)
+    yield peer
+    peer.close()
+
+
+@pytest.fixture
+def moved(server: Server) -> Iterator[Peer]:
     peer = Peer(server)
     yield peer
     peer.close()
@@ -219,6 +235,76 @@ def test_a_name_that_is_not_utf_8(server: Server, peer: Peer) -> None:
     server.wait("ended")
 
 
+def raw_invite(peer: Peer, name: bytes, body: bytes) -> bytes:
+    head = (
+        "INVITE sip:06001@127.0.0.1 SIP/2.0\r\n"
+        f"Via: SIP/2.0/UDP {peer.host}:{peer.port};branch=z9hG4bKraw{peer.call_id}\r\n"
+        f'From: "NAME" <sip:13900139000@ims>;tag=1\r\nTo: <sip:06001@127.0.0.1>\r\n'
+        f"Call-ID: {peer.call_id}\r\nCSeq: 1 INVITE\r\n{peer.contact}\r\n{RELEASED}\r\n"
+        f"Content-Type: application/sdp\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode().replace(b"NAME", name) + body
+
+
+def test_a_name_that_was_cut_within_a_character(server: Server, peer: Peer) -> None:
+    """UTF-8 of 公 has an octet that ends a line in Latin-1, which is how a name that is not UTF-8 is read."""
+    peer.send(raw_invite(peer, "漏话公司".encode()[:-1], SESSION.replace("\n", "\r\n").encode()))
+    assert code(peer.response()) == 486
+    server.wait("ended")
+
+
+def test_a_session_named_in_chinese(server: Server, peer: Peer) -> None:
+    """Content-Length counts octets (RFC 3261, section 20.14)."""
+    peer.send(raw_invite(peer, b"x", SESSION.replace("s=-", "s=漏话").replace("\n", "\r\n").encode()))
+    assert code(peer.response()) == 486
+    server.wait("ended")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"sender": "<tel:+8613900139000;npdi;cpc=ordinary>;tag=1"},
+        {"to": "<tel:+8606001;npdi>"},
+        {"uri": "tel:+8606001;npdi;rn=+8610"},
+    ],
+)
+def test_tel_parameters_without_a_value(server: Server, peer: Peer, fields: dict[str, str]) -> None:
+    peer.invite(RELEASED, **fields)
+    assert code(peer.response()) == 486
+    assert server.wait("ended")["event"]["caller"] == "8613900139000"
+
+
+@pytest.mark.parametrize(
+    ("headers", "fields"),
+    [
+        (["Expires: soon"], {}),
+        (["no header at all"], {}),
+        (["Call-ID: another"], {}),
+        (["Record-Route: nonsense"], {}),
+        (["Contact: <tel:+8613900139000>"], {}),
+        ([], {"to": "<nonsense"}),
+        ([], {"sender": '"a" sip:1@h;tag=1'}),
+        ([], {"sender": "<sip:1@h:xx>;tag=1"}),
+        ([], {"cseq": "x INVITE"}),
+        ([], {"uri": "urn:service:sos"}),
+        ([], {"uri": "sip:06001@h;ttl=x"}),
+    ],
+)
+def test_what_cannot_be_read_is_refused_at_once(peer: Peer, headers: list[str], fields: dict[str, str]) -> None:
+    peer.invite(DIVERSION, *headers, **fields)
+    response = peer.response()
+    assert code(response) == 400
+    assert f"Call-ID: {peer.call_id}\r\n" in response
+    assert ";tag=" in response.partition("\r\nTo: ")[2].partition("\r\n")[0]
+
+
+@pytest.mark.parametrize("junk", [b"INVITE sip:x SIP/2.0\r\nVia: y\r\nCSeq: z INVITE\r\n\r\n" + b" " * 40])
+def test_strangers_get_no_answer_to_junk(stranger: Peer, junk: bytes) -> None:
+    stranger.send(junk)
+    stranger.request("OPTIONS")
+    assert code(stranger.response()) == 403
+
+
 @pytest.mark.parametrize(
     "junk",
     [
@@ -250,14 +336,31 @@ def test_no_number_of_a_junk_message_reaches_the_log(server: Server, peer: Peer)
 
 
 def test_a_caller_known_by_name_gets_our_bye(server: Server, peer: Peer) -> None:
-    broken = "Diversion: <sip:13800138006@ims>"
-    peer.invite(broken, f"Contact: <sip:caller@localhost:{peer.port}>")
-    answer = peer.response()
-    assert code(answer) == 200
-    to = next(line for line in answer.splitlines() if line.startswith("To: "))
-    peer.request("ACK", to=to.removeprefix("To: "), cseq="1 ACK")
+    peer.invite(BROKEN, f"Contact: <sip:caller@localhost:{peer.port}>")
+    confirm(peer, peer.response())
     bye = peer.response()
     assert bye.startswith(f"BYE sip:caller@localhost:{peer.port} SIP/2.0\r\n")
+    server.wait("ended")
+
+
+@pytest.mark.parametrize("transport", ["UDP", "tcp", "udp"])
+def test_a_contact_that_names_a_transport_gets_our_bye(server: Server, peer: Peer, transport: str) -> None:
+    """There is UDP only, whatever a Contact says; sippy raises for everything but ``udp``."""
+    peer.invite(BROKEN, f"Contact: <sip:caller@127.0.0.1:{peer.port};transport={transport}>")
+    confirm(peer, peer.response())
+    assert peer.response().startswith(f"BYE sip:caller@127.0.0.1:{peer.port};transport={transport} SIP/2.0\r\n")
+    server.wait("ended")
+
+
+def test_our_bye_goes_where_the_last_change_says(server: Server, peer: Peer, moved: Peer) -> None:
+    """A re-INVITE refreshes the remote target (RFC 3261, section 12.2.2)."""
+    peer.invite("Diversion: <sip:13800138000@ims>")
+    answer = peer.response()
+    to = confirm(peer, answer)
+    peer.invite(f"Contact: <sip:moved@127.0.0.1:{moved.port}>", to=to, cseq="2 INVITE")
+    assert code(peer.response()) == 200
+    peer.request("ACK", to=to, cseq="2 ACK")
+    assert moved.response().startswith(f"BYE sip:moved@127.0.0.1:{moved.port} SIP/2.0\r\n")
     server.wait("ended")
 
 

@@ -94,7 +94,7 @@ def _has_contact(request: Request) -> bool:
         contacts = request.getHFBodys("contact")
     except (ValueError, IndexError, AttributeError, TypeError):
         return False
-    return len(contacts) == 1 and not contacts[0].asterisk
+    return len(contacts) == 1 and not contacts[0].asterisk and bool(contacts[0].getUrl().host)
 
 
 def tags_of(request: Request, name: str) -> set[str]:

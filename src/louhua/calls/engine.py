@@ -106,7 +106,9 @@ class CallServer:
         self._stopping = False
         self.loop = Loop()
         contact = sip.media_address if listen[0] == "0.0.0.0" else listen[0]
-        self.wire = Wire(self.loop, listen, contact, gate=self._gate, on_request=self._on_request)
+        self.wire = Wire(
+            self.loop, listen, contact, gate=self._gate, knows=self._knows, on_request=self._on_request
+        )
 
     @property
     def address(self) -> tuple[str, int]:
@@ -155,10 +157,13 @@ class CallServer:
 
     # Requests.
 
+    def _knows(self, address: str) -> bool:
+        return self._peers.trunk_of(address) is not None
+
     def _gate(self, request: Request) -> Response | None:
         """Refuse whoever belongs to no trunk."""
         source = source_of(request)
-        if self._peers.trunk_of(source) is not None:
+        if self._knows(source):
             return None
         if source not in self._strangers and len(self._strangers) < _STRANGERS_NAMED:
             self._strangers.add(source)

@@ -6,13 +6,16 @@ a transaction exists.
 """
 
 import contextlib
+import hashlib
 import re
+import secrets
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
+from urllib.parse import unquote
 
 import structlog
 from sippy.Core import Exceptions as SippyExceptions
@@ -22,13 +25,14 @@ from sippy.SipConf import SipConf
 from sippy.SipContact import SipContact
 from sippy.SipGenericHF import SipGenericHF
 from sippy.SipHeader import SipHeader
+from sippy.SipRequest import SipRequest
 from sippy.SipTransactionManager import SipTransactionManager
 from sippy.SipURL import SipURL
 from sippy.Time.MonoTime import MonoTime
 from sippy.Udp_server import Udp_server_opts
 
 from louhua.calls.loop import Loop
-from louhua.calls.metrics import UNREADABLE
+from louhua.calls.metrics import REFUSED, UNREADABLE
 from louhua.processes import StartError
 
 log = structlog.get_logger()
@@ -50,6 +54,11 @@ _PROVISIONAL_EVERY_S: Final = 60.0
 """A call not yet answered says so every minute, or proxies give it up (RFC 3261, section 13.3.1.1)."""
 
 _LONG_NUMBER: Final = re.compile(r"\d{5,}")
+_SHORTEST_REQUEST: Final = 32
+_ANSWERED_WITH: Final = frozenset({"via", "v", "from", "f", "to", "t", "call-id", "i", "cseq"})
+"""What a response takes from its request (RFC 3261, section 8.2.6.2)."""
+
+_UNTAGGED_TO: Final = re.compile(r"(?i)to?[ \t]*:(?!.*;[ \t]*tag=)")
 _BARE_TEL: Final = re.compile(rb"(?im)^((?:from|to|f|t)[ \t]*:[ \t]*)(tel:[^\s<>;]+)")
 
 
@@ -237,22 +246,43 @@ class _Transactions(SipTransactionManager):  # type: ignore[misc]
     model_udp_server = (_UdpServer, Udp_server_opts)
     provisional_retr = _PROVISIONAL_EVERY_S
     gate: Callable[[Request], Response | None]
+    knows: Callable[[str], bool]
 
-    def handleIncoming(self, data_in: bytes, *context: Any) -> None:  # noqa: N802
-        """Read a datagram, not as UTF-8 where it is none, and with bare ``tel:`` addresses in brackets."""
-        if b"tel:" in data_in:
-            data_in = _BARE_TEL.sub(rb"\1<\2>", data_in)
+    def handleIncoming(self, data_in: bytes, source: Any, server: Any, came_at: Any) -> None:  # noqa: N802
+        """Answer what came before as before; hand on the rest, or answer 400 where it cannot be read."""
+        checksum = hashlib.md5(data_in, usedforsecurity=False).digest()
+        answered = self.l1rcache.get(checksum) or self.l2rcache.get(checksum)
+        if answered is not None:
+            if answered.data is not None:
+                self.transmitData(answered.userv, answered.data, answered.address)
+            return
+        text = text_of(data_in)
         try:
-            text = data_in.decode()
-        except UnicodeDecodeError:
-            text = data_in.decode("latin-1")
-        try:
-            super().handleIncoming(text, *context)
+            if text.startswith("SIP/2.0 "):
+                super().handleIncoming(text, source, server, came_at)
+            elif len(text) >= _SHORTEST_REQUEST:
+                self._take_request(text, source, server, came_at, checksum)
         except Exception:
             SippyExceptions.dump_exception("could not handle a message")
+            if self.knows(source.address[0]) and (refusal := bad_request(text)):
+                REFUSED.labels("malformed").inc()
+                server.send_to(refusal, source.address)
+
+    def _take_request(self, text: str, source: Any, server: Any, came_at: Any, checksum: bytes) -> None:
+        """Read a request and note where it came from (RFC 3261, section 18.2.1; RFC 3581)."""
+        request = SipRequest(text)
+        tids = request.getTIds()
+        via = request.getHFBody("via")
+        if via.getAddr()[0] != source.address[0]:
+            via.params["received"] = source.received
+        if "rport" in via.params:
+            via.params["rport"] = str(source.address[1])
+        request.rtime = came_at
+        request.setSource(source)
+        self.incomingRequest(request, checksum, tids, server)
 
     def incomingRequest(self, msg: Request, checksum: bytes, tids: Any, server: Any) -> None:  # noqa: N802
-        """Refuse what the gate refuses, without a transaction; hand the rest to sippy."""
+        """Refuse what the gate refuses, without a transaction or a trace; hand the rest to sippy."""
         for name in ("from", "to"):
             body = msg.getHFBody(name)
             if body.body is not None and "tel:" in body.body.lower():
@@ -262,7 +292,35 @@ class _Transactions(SipTransactionManager):  # type: ignore[misc]
             super().incomingRequest(msg, checksum, tids, server)
             return
         refusal.getHFBody("to").getTag() or refusal.getHFBody("to").genTag()
-        self.transmitMsg(server, refusal, refusal.getHFBody("via").getTAddr(), checksum)
+        self.transmitMsg(server, refusal, refusal.getHFBody("via").getTAddr(), None)
+
+
+def text_of(datagram: bytes) -> str:
+    """A message as text: header as UTF-8, or Latin-1 where it is none; bare ``tel:`` addresses get brackets.
+
+    A body is Latin-1, so that its characters are as many as its Content-Length says octets. What Latin-1
+    calls the end of a line (0x85) is a part of many a Chinese character.
+    """
+    if b"tel:" in datagram:
+        datagram = _BARE_TEL.sub(rb"\1<\2>", datagram)
+    if datagram.isascii():
+        return datagram.decode()
+    head, gap, body = datagram.partition(b"\r\n\r\n")
+    try:
+        text = head.decode()
+    except UnicodeDecodeError:
+        text = head.decode("latin-1").replace("\x85", "?")
+    return text + (gap + body).decode("latin-1")
+
+
+def bad_request(text: str) -> str | None:
+    """A 400 to a request that cannot be read, of its own lines; ``None`` for an ACK or what is no request."""
+    first, *lines = text.partition("\r\n\r\n")[0].split("\r\n")
+    if not first.endswith(" SIP/2.0") or first.startswith("ACK "):
+        return None
+    kept = [line for line in lines if line.partition(":")[0].strip().lower() in _ANSWERED_WITH]
+    tagged = [f"{line};tag={secrets.token_hex(8)}" if _UNTAGGED_TO.match(line) else line for line in kept]
+    return "\r\n".join(("SIP/2.0 400 Bad Request", *tagged, "Server: Louhua", "Content-Length: 0", "", ""))
 
 
 def _keep_tel(address: Any) -> None:
@@ -270,6 +328,12 @@ def _keep_tel(address: Any) -> None:
         url = _TelUrl(username=address.url.username, host="")
         url.original_uri = address.url.original_uri
         address.url = url
+
+
+def _read_tel(self: Any, uri: str, _relaxed: bool) -> None:
+    """Read a ``tel:`` URI; sippy takes no parameter without a value, such as ``npdi`` (RFC 4694)."""
+    number, *self.userparams = uri.split(";")
+    self.scheme, self.username, self.host = "sip", unquote(number), ""
 
 
 def _port_needed(*_: object) -> bool:
@@ -281,7 +345,8 @@ class Wire:
     """The SIP side of a node: its socket, transactions and what every dialogue shares.
 
     ``on_request`` gets the requests that belong to no dialogue; ``gate`` may refuse any request by returning
-    a response. Raises ``StartError`` when the address cannot be used.
+    a response; ``knows`` says whether an address is worth an answer to what cannot be read. Raises
+    ``StartError`` when the address cannot be used.
     """
 
     def __init__(
@@ -291,11 +356,13 @@ class Wire:
         contact_host: str,
         *,
         gate: Callable[[Request], Response | None],
+        knows: Callable[[str], bool],
         on_request: Callable[[Request, Any], Verdict],
     ) -> None:
         host, port = listen
         SipConf.autoconvert_tel_url = True
         SipConf.port_needed = staticmethod(_port_needed)
+        SipURL.convertTelURL = _read_tel
         SipConf.my_uaname = "Louhua"
         SipConf.my_transport = "UDP"
         self.loop = loop
@@ -308,7 +375,7 @@ class Wire:
             raise StartError(
                 f"sip.listen {host}:{port} cannot be used ({error.strerror}); free the port or choose another"
             ) from error
-        self.transactions.gate = gate
+        self.transactions.gate, self.transactions.knows = gate, knows
         self.config["_sip_tm"] = self.transactions
         self.address: tuple[str, int] = self.config["_louhua_address"]
         SipConf.my_address, SipConf.my_port = contact_host, self.address[1]

@@ -7,8 +7,10 @@ of power can lose the last moments. Files ("segments") are removed in their orde
 begun in them are stored on the bus.
 """
 
+import contextlib
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -29,6 +31,7 @@ _IN_MEMORY: Final = 20_000
 """Waiting events kept in memory; the rest is read again from disk when its turn comes."""
 
 _SYNC_AFTER_S: Final = 0.2
+_COMPLAIN_EVERY_S: Final = 1.0
 
 _BYTES_A_MS: Final = 8
 
@@ -145,6 +148,7 @@ class Spool:
         self._unsynced: list[int] = []
         self._dirty = False
         self._torn = False
+        self._complained = float("-inf")
         self._closed = False
         self._restore(node)
         self._open_segment()
@@ -236,7 +240,7 @@ class Spool:
         try:
             written = os.write(self._file, data)
         except OSError as error:
-            log.error("spool.write_failed", error=repr(error))
+            self._complain("spool.write_failed", repr(error))
             return None
         self._torn = written < len(data)
         self._offset += written
@@ -244,11 +248,17 @@ class Spool:
             self._dirty = True
             _later(_SYNC_AFTER_S, self.sync)
         if self._torn:
-            log.error("spool.write_failed", error=f"{written} of {len(data)} bytes were written")
+            self._complain("spool.write_failed", f"{written} of {len(data)} bytes were written")
             return None
         if self._offset >= self._segment_bytes:
             self._begin_segment()
         return position
+
+    def _complain(self, event: str, error: str) -> None:
+        """Say that the disk refuses, not oftener than a person can read it."""
+        if time.monotonic() - self._complained >= _COMPLAIN_EVERY_S:
+            self._complained = time.monotonic()
+            log.error(event, error=error)
 
     def _begin_segment(self) -> None:
         """Go on in a new file; where there can be none, in the old one."""
@@ -256,7 +266,7 @@ class Spool:
         try:
             self._open_segment()
         except OSError as error:
-            log.error("spool.no_new_segment", error=repr(error))
+            self._complain("spool.no_new_segment", repr(error))
         else:
             self._unsynced.append(full)
 
@@ -265,9 +275,10 @@ class Spool:
         segment = _Segment(self._directory / f"{last + 1:012d}.journal")
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._file = os.open(segment.path, flags, 0o640)
-        self._unsynced.append(os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC))
         self._offset = 0
         self._segments.append(segment)
+        with contextlib.suppress(OSError):
+            self._unsynced.append(os.open(self._directory, os.O_RDONLY | os.O_CLOEXEC))
 
     def _prune(self) -> None:
         """Remove the oldest segments that no call needs; never one between others, nor the current one."""

@@ -6,6 +6,8 @@ profiles have defaults.
 
 import asyncio
 import contextlib
+import fcntl
+import os
 import signal
 import threading
 from collections.abc import Coroutine
@@ -120,11 +122,26 @@ class Backstage:
             await asyncio.sleep(PERIOD_S)
 
 
+def hold(spool: Path) -> None:
+    """Keep the spool from any other process until this one ends: each would take the other's calls for dead.
+
+    Raises ``StartError`` when another process has it.
+    """
+    spool.mkdir(parents=True, exist_ok=True)
+    lock = os.open(spool / "lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise StartError(f"another call role runs on {spool}; stop it, or wait until its calls end") from error
+
+
 def run(config: Config) -> None:
     """Serve calls until SIGTERM, then let live calls end within ``node.drain_limit``."""
     data = config.node.data.resolve()
     recordings = data / "recordings"
     recordings.mkdir(parents=True, exist_ok=True)
+    hold(data / "spool")
     spool = Spool(data / "spool", config.node.name)
     remove_strays(spool, recordings)
     backstage = Backstage(config, spool, recordings)

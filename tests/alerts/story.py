@@ -109,7 +109,7 @@ class Story:
         """Word what is due and take it for sending."""
         await self.worker.replenish(limit)
         async with self.pool.connection() as connection:
-            return await store.claim(connection, "s", limit, datetime.now(UTC), LEASE)
+            return await store.claim(connection, ("", "s"), limit, datetime.now(UTC), LEASE)
 
     async def accepted(self, *texts: store.Claimed) -> list[str]:
         """The SMSC took these texts; its message ids, of a text of several parts that of the first."""

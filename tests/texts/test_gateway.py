@@ -18,6 +18,7 @@ from louhua.texts import receipts
 from louhua.texts.encoding import Concatenation
 from louhua.texts.gateway import Gateway, event_of
 from louhua.texts.outbox import TextChange, TextDraft, TextKind, TextState
+from louhua.texts.routes import Routes
 from louhua.texts.sender import announce, comparable
 from louhua.texts.smpp.client import _Slot
 from louhua.texts.smpp.messages import Handle, Inbound, PhoneAvailable, ReceiptArrived, TextArrived
@@ -38,7 +39,8 @@ class Post:
         self.pool = pool
         self.smsc = smsc
         self.changes: list[TextChange] = []
-        self.gateway = Gateway(config, pool, bus, self._changed, self._replenish)
+        self.routes = Routes(Config(smsc=(config,)))
+        self.gateway = Gateway(config, pool, bus, self._changed, self._replenish, self.routes)
         self.inbound: list[TextReceived] = []
 
     async def _changed(self, _connection: Connection, changes: Sequence[TextChange]) -> Sequence[Event]:
@@ -59,7 +61,7 @@ class Post:
     async def queue(self, *bodies: str) -> None:
         drafts = [TextDraft(kind=TextKind.REPLY, sender="06001", recipient=PHONE, body=body) for body in bodies]
         async with self.pool.connection() as connection:
-            await enqueue(connection, drafts, datetime.now(UTC))
+            await enqueue(connection, drafts, datetime.now(UTC), self.routes)
         self.gateway.sender.wake.set()
 
     async def states(self) -> list[str]:

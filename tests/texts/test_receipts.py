@@ -28,7 +28,7 @@ async def claimed(o: Outbox, *bodies: str) -> list[int]:
     """Texts that are being sent; their ids, which are their references too."""
     ids = await o.queue(*bodies)
     async with o.pool.connection() as connection:
-        await store.claim(connection, "s", 100, datetime.now(UTC), LEASE)
+        await store.claim(connection, ("", "s"), 100, datetime.now(UTC), LEASE)
     return ids
 
 

@@ -21,6 +21,7 @@ from louhua.health import PERIOD_S, Check, HealthFile
 from louhua.log import setup_logging
 from louhua.processes import StartError
 from louhua.texts.gateway import Gateway
+from louhua.texts.routes import Routes
 from louhua.together import run_together
 
 log = structlog.get_logger()
@@ -39,6 +40,7 @@ class AlertRole:
         self._bus = bus
         self._worker = AlertWorker(config, pool, self._publish, self._wake)
         self._enquiries = Enquiries(config, pool, self._worker.wording, self._wake)
+        routes = Routes(config)
         self._gateways = [
             Gateway(
                 smsc,
@@ -46,6 +48,7 @@ class AlertRole:
                 bus,
                 self._worker.outcomes.texts_changed,
                 self._worker.replenish,
+                routes,
                 country=config.service.country,
             )
             for smsc in config.smsc

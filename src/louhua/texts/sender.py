@@ -31,6 +31,7 @@ from louhua.texts.smpp.messages import Submit, SubmitResult
 from louhua.texts.smpp.receipts import canonical_id
 from louhua.texts.smpp.status import Outcome
 from louhua.texts.smpp.tlv import Tag, octet, short
+from louhua.texts.standing import Standing
 from louhua.together import run_together
 
 log = structlog.get_logger()
@@ -88,9 +89,16 @@ class Sender:
     """Feeds one SMSC from the outbox."""
 
     def __init__(
-        self, config: Smsc, pool: Pool, listener: Listener, publish: Publish, replenish: Replenish
+        self,
+        config: Smsc,
+        pool: Pool,
+        listener: Listener,
+        publish: Publish,
+        replenish: Replenish,
+        standing: Standing,
     ) -> None:
         self._config = config
+        self._standing = standing
         self._pool = pool
         self._listener = listener
         self._publish = publish
@@ -167,7 +175,7 @@ class Sender:
     async def _claim(self, limit: int, probes: int | None) -> list[store.Claimed]:
         async with self._pool.connection() as connection:
             now = datetime.now(UTC)
-            return await store.claim(connection, self._config.name, limit, now, LEASE, probes=probes)
+            return await store.claim(connection, self._standing.taken, limit, now, LEASE, probes=probes)
 
     def _take_all(self, claimed: Sequence[store.Claimed]) -> list[Submit]:
         """What is to be submitted of claimed texts.

@@ -19,6 +19,7 @@ from louhua.sandbox.smsc import SandboxSmsc
 from louhua.texts import receipts
 from louhua.texts.gateway import Gateway
 from louhua.texts.outbox import TextChange, TextDraft, TextKind
+from louhua.texts.retries import Retries
 from louhua.texts.routes import Routes
 from louhua.texts.sender import announce
 from louhua.texts.smpp.client import SmppClient
@@ -34,11 +35,14 @@ class Main:
     def __init__(self) -> None:
         self.port = 0
         self.texts: list[str] = []
+        self._first_id = 0
         self._stack = AsyncExitStack()
         self._peer: NodePeer | None = None
 
     async def start(self) -> None:
-        self._peer = await self._stack.enter_async_context(node_peer("smsc.js", port=self.port))
+        self._first_id += 1000
+        peer = node_peer("smsc.js", port=self.port, first_id=self._first_id)
+        self._peer = await self._stack.enter_async_context(peer)
         self.port = (await self._peer.event("listening"))["port"]
 
     async def die(self) -> None:
@@ -71,7 +75,7 @@ class Post:
 
     async def receipts_came(self, events: list[TextReceipt]) -> None:
         async with self.pool.connection() as connection, connection.transaction():
-            changes = await receipts.apply_receipts(connection, events, datetime.now(UTC))
+            changes = await receipts.apply_receipts(connection, events, datetime.now(UTC), Retries(()))
             await announce(connection, changes, self._changed)
 
     async def queue(self, to: str, *bodies: str, **fields: Any) -> None:
@@ -90,12 +94,18 @@ class Post:
     async def settled(self) -> None:
         """Wait until every text is delivered."""
 
-        async def over() -> bool:
+        async def states() -> list[tuple[Any, ...]]:
+            query = "SELECT state, smsc, attempts, error, count(*) FROM texts_text GROUP BY 1, 2, 3, 4"
             async with self.pool.connection() as connection:
-                rows = await (await connection.execute("SELECT DISTINCT state FROM texts_text")).fetchall()
-            return rows == [("delivered",)]
+                return list(await (await connection.execute(query)).fetchall())
 
-        await self.until(over)
+        async def over() -> bool:
+            return all(row[0] == "delivered" for row in await states())
+
+        try:
+            await self.until(over)
+        except TimeoutError:
+            raise AssertionError(f"not settled: {await states()}") from None
 
     async def bound(self, name: str, wanted: bool = True) -> None:
         async def so() -> bool:

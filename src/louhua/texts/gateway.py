@@ -23,12 +23,13 @@ from louhua.texts.limits import fitted
 from louhua.texts.metrics import SMSC_BOUND
 from louhua.texts.outbox import Listener
 from louhua.texts.routes import Routes
-from louhua.texts.sender import Replenish, Sender, comparable
+from louhua.texts.sender import Replenish, Sender
 from louhua.texts.smpp.client import Health, SmppClient
 from louhua.texts.smpp.errors import SmppError
 from louhua.texts.smpp.messages import Inbound, PhoneAvailable, ReceiptArrived, TextArrived
 from louhua.texts.smpp.receipts import Receipt
 from louhua.texts.standing import Standing
+from louhua.texts.verdicts import comparable
 from louhua.together import end, follow, run_together
 
 log = structlog.get_logger()

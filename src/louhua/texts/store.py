@@ -15,6 +15,7 @@ from louhua.db.pool import Connection
 from louhua.texts.encoding import segment
 from louhua.texts.outbox import OUTCOME_UNKNOWN, PRIORITY, SILENCE, TextChange, TextDraft, TextKind, TextState
 from louhua.texts.routes import Routes
+from louhua.texts.smpp.status import Retry
 
 # Appends only; ids come back in the order of the arrays. The reference is the id's low 16 bits. Arrays of
 # arrays cannot be ragged, so each text's alerts come as the array's literal.
@@ -111,10 +112,11 @@ RETURNING t.id, t.kind, t.alert_ids, t.recipient
 # Primary-key look-ups.
 LATER: Final = """
 UPDATE texts_text AS t
-   SET state = 'queued', due_at = given.due_at, error = given.error, lease_until = NULL,
+   SET state = 'queued', due_at = given.due_at, smsc = given.route, error = given.error, lease_until = NULL,
        attempts = t.attempts - given.uncounted
-  FROM unnest(%(ids)s::bigint[], %(due_at)s::timestamptz[], %(errors)s::text[], %(uncounted)s::int[])
-    AS given (id, due_at, error, uncounted)
+  FROM unnest(%(ids)s::bigint[], %(due_at)s::timestamptz[], %(routes)s::text[], %(errors)s::text[],
+              %(uncounted)s::int[])
+    AS given (id, due_at, route, error, uncounted)
  WHERE t.id = given.id AND t.state = 'sending'
 """
 
@@ -310,14 +312,15 @@ async def mark_submitted(connection: Connection, smsc: str, ids: Sequence[int], 
             "silence_from": now + SILENCE,
         },
     )
-    return [_change(row, TextState.SUBMITTED, "", now) for row in await cursor.fetchall()]
+    return [_change(row, TextState.SUBMITTED, now) for row in await cursor.fetchall()]
 
 
 class Postponed(msgspec.Struct, frozen=True):
-    """A text to try again; one that was never sent does not count as an attempt."""
+    """A text to try again on a route; only what ``counts`` as an attempt climbs the ladder."""
 
     text_id: int
     due_at: datetime
+    route: str
     error: str
     counts: bool
 
@@ -330,29 +333,36 @@ async def postpone(connection: Connection, texts: Sequence[Postponed]) -> None:
             {
                 "ids": [text.text_id for text in texts],
                 "due_at": [text.due_at for text in texts],
+                "routes": [text.route for text in texts],
                 "errors": [text.error for text in texts],
                 "uncounted": [0 if text.counts else 1 for text in texts],
             },
         )
 
 
-async def mark_failed(
-    connection: Connection, errors: Sequence[tuple[int, str]], now: datetime
-) -> list[TextChange]:
-    """Texts that no SMSC will take: pairs of id and error."""
-    if not errors:
+class Failed(msgspec.Struct, frozen=True):
+    """A text that no SMSC will take as it is, and whether what it tells may be tried again."""
+
+    text_id: int
+    error: str
+    retry: Retry
+
+
+async def mark_failed(connection: Connection, texts: Sequence[Failed], now: datetime) -> list[TextChange]:
+    """End texts."""
+    if not texts:
         return []
-    cursor = await connection.execute(
-        FAILED, {"ids": [text for text, _ in errors], "errors": [error for _, error in errors], "now": now}
-    )
-    return [_change(row, TextState.FAILED, row[4], now) for row in await cursor.fetchall()]
+    retries = {text.text_id: text.retry for text in texts}
+    parameters = {"ids": list(retries), "errors": [text.error for text in texts], "now": now}
+    cursor = await connection.execute(FAILED, parameters)
+    return [_failed(row, row[4], retries[row[0]], now) for row in await cursor.fetchall()]
 
 
 async def end_leases(connection: Connection, now: datetime, limit: int = 500) -> list[TextChange]:
     """Texts whose process died: back into the queue once, failed the second time (these are returned)."""
     cursor = await connection.execute(LEASES_OVER, {"now": now, "limit": limit, "error": OUTCOME_UNKNOWN})
     return [
-        _change(row, TextState.FAILED, OUTCOME_UNKNOWN, now)
+        _failed(row, OUTCOME_UNKNOWN, Retry.LATER, now)
         for row in await cursor.fetchall()
         if row[4] == TextState.FAILED
     ]
@@ -380,10 +390,14 @@ async def silent(connection: Connection, smsc: str, now: datetime, limit: int = 
 async def end_silent(connection: Connection, now: datetime, limit: int = 500) -> list[TextChange]:
     """Texts the SMSC must have given up long ago, though no receipt said so: they have expired."""
     cursor = await connection.execute(END_SILENT, {"now": now, "limit": limit})
-    return [_change(row, TextState.FAILED, "expired", now) for row in await cursor.fetchall()]
+    return [_failed(row, "expired", Retry.WAIT, now) for row in await cursor.fetchall()]
 
 
-def _change(row: Sequence[Any], state: TextState, error: str, at: datetime) -> TextChange:
+def _failed(row: Sequence[Any], error: str, retry: Retry, at: datetime) -> TextChange:
+    return msgspec.structs.replace(_change(row, TextState.FAILED, at), error=error, retry=retry)
+
+
+def _change(row: Sequence[Any], state: TextState, at: datetime) -> TextChange:
     text_id, kind, alert_ids, recipient = row[:4]
     return TextChange(
         text_id=text_id,
@@ -391,6 +405,5 @@ def _change(row: Sequence[Any], state: TextState, error: str, at: datetime) -> T
         alert_ids=tuple(alert_ids),
         recipient=recipient,
         state=state,
-        error=error,
         at=at,
     )

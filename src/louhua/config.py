@@ -34,6 +34,11 @@ TreatmentName = Literal["release", "announce", "menu"]
 
 _PREFIX: Final = "LOUHUA_"
 
+_REFUSAL: Final = (
+    r"^(0x[0-9A-Fa-f]{1,8}|[0-9]{1,3}:[0-9]{1,5}|err:[!-~]{1,60}|expired|deleted|undeliverable|rejected)$"
+)
+"""A command_status, a network_error_code, what stands after ``err:`` in a receipt, or a receipt's state."""
+
 
 class ConfigError(Exception):
     """The configuration cannot be used; ``problems`` has a line for each mistake, with the way out."""
@@ -221,6 +226,18 @@ class Smsc(Section):
     tls: bool = False
     enquire_link: Duration = timedelta(seconds=30)
     response_timeout: Duration = timedelta(seconds=10)
+    retry: dict[
+        Annotated[str, Field(pattern=_REFUSAL)], Literal["later", "elsewhere", "wait", "final"]
+    ] = Field(default_factory=dict)  # fmt: skip
+    """What to do after a refusal or a failed delivery, where this SMSC means another thing than most."""
+
+    @field_validator("retry")
+    @classmethod
+    def _possible(cls, value: dict[str, str]) -> dict[str, str]:
+        for key, action in value.items():
+            if action == "elsewhere" and not key.startswith("0x"):
+                raise ValueError(f"{key}: this SMSC had the text; write later, wait or final")
+        return value
 
 
 class NumberRange(Section):
@@ -234,8 +251,15 @@ class NumberRange(Section):
     """Canonical, as 86138; without plus sign."""
     served: bool = True
     """Whether calls to these numbers make alerts."""
-    smsc: tuple[str, ...] = ()
+    smsc: tuple[str, ...] = Field(default=(), max_length=8)
     """Names of the SMSCs for texts to these numbers: the first that is up; empty: whichever has room."""
+
+
+class Texts(Section):
+    """The outbox."""
+
+    backup_after: Duration = timedelta(seconds=30)
+    """An SMSC without any connection for so long leaves its texts to the next one of the range."""
 
 
 class Alerts(Section):
@@ -345,6 +369,7 @@ class Config(BaseSettings):
     sip: Sip = Sip()
     smsc: tuple[Smsc, ...] = ()
     ranges: tuple[NumberRange, ...] = ()
+    texts: Texts = Texts()
     alerts: Alerts = Alerts()
     retention: Retention = Retention()
     web: Web = Web()
@@ -375,6 +400,8 @@ class Config(BaseSettings):
         for given in self.ranges:
             if missing := set(given.smsc) - known:
                 raise ValueError(f"ranges {given.name}: no [[smsc]] is named {sorted(missing)[0]!r}")
+            if len(given.smsc) != len(set(given.smsc)):
+                raise ValueError(f"ranges {given.name}: an SMSC is named twice; once is enough")
             for prefix in given.prefixes:
                 if prefix in owners:
                     raise ValueError(f"ranges {given.name}: {prefix} is a prefix of {owners[prefix]}, too")

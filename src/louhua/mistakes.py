@@ -12,6 +12,10 @@ _FORMS: Final[Mapping[str, str]] = {
     r"^[0-9]{1,20}$": "write 1 to 20 digits in quotes",
     r"^[0-9]*$": "write digits in quotes",
     r"^\d+-\d+$": "write a range, as 20000-29999",
+    r"^(0x[0-9A-Fa-f]{1,8}|[0-9]{1,3}:[0-9]{1,5}|err:[!-~]{1,60}|expired|deleted|undeliverable|rejected)$": (
+        "write a command_status as 0x0000000B, a network_error_code as 3:27, a receipt's error as err:045, or a"
+        " receipt's state"
+    ),
     r"^(embedded|postgres(ql)?://.+)$": "write embedded, or postgresql://user:secret@host/louhua",
     r"^(embedded|(nats|tls)://.+)$": "write embedded, or nats://a:4222,nats://b:4222",
 }
@@ -38,6 +42,7 @@ _WORDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "less_than_equal": lambda said: f"the most is {said['le']:g}",
     "string_too_long": lambda said: f"{said['max_length']} characters at most",
     "string_too_short": lambda said: f"{said['min_length']} characters at least",
+    "too_long": lambda said: f"name {said['max_length']} at most",
     "too_short": lambda said: f"name {said['min_length']} at least",
     "string_pattern_mismatch": lambda said: _FORMS.get(said["pattern"], f"must match {said['pattern']}"),
 }

@@ -29,6 +29,7 @@ from louhua.subscribers.store import save
 from louhua.texts import receipts, store
 from louhua.texts.encoding import segment
 from louhua.texts.outbox import TextKind
+from louhua.texts.retries import Retries
 from louhua.texts.sender import LEASE, announce
 
 CALLEE = "8613800138000"
@@ -109,7 +110,7 @@ class Story:
         """Word what is due and take it for sending."""
         await self.worker.replenish(limit)
         async with self.pool.connection() as connection:
-            return await store.claim(connection, "s", limit, datetime.now(UTC), LEASE)
+            return await store.claim(connection, ("", "s"), limit, datetime.now(UTC), LEASE)
 
     async def accepted(self, *texts: store.Claimed) -> list[str]:
         """The SMSC took these texts; its message ids, of a text of several parts that of the first."""
@@ -126,7 +127,7 @@ class Story:
             await receipts.take_turns(connection, ["s"])
             await store.add_parts(connection, "s", parts)
             changes = await store.mark_submitted(connection, "s", [text.id for text in texts], now)
-            changes += await receipts.adopt_orphans(connection, "s", [text.id for text in texts], now)
+            changes += await receipts.adopt_orphans(connection, "s", [text.id for text in texts], now, Retries(()))
             self.published += await announce(connection, changes, self.worker.outcomes.texts_changed)
         return ids
 

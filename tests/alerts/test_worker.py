@@ -13,7 +13,9 @@ from tests.alerts.story import Story, Tell
 from louhua.bus.events import Choice, Reason, ReceiptState
 from louhua.subscribers.profiles import Privacy
 from louhua.texts import receipts, store
+from louhua.texts.retries import Retries
 from louhua.texts.sender import announce
+from louhua.texts.smpp.status import Retry
 
 A, B, C, D = "8613900139000", "8613900139001", "8613900139002", "8613900139003"
 CALLEE = "8613800138000"
@@ -295,17 +297,23 @@ def test_a_text_in_a_dead_process_is_sent_once_more_and_not_a_third_time(tell: T
 
 
 @pytest.mark.parametrize(
-    ("error", "state"), [("ESME_RTHROTTLED", "due"), ("ESME_RMSGQFUL", "due"), ("ESME_RINVDSTADR", "failed")]
+    ("error", "retry", "state"),
+    [
+        ("ESME_RTHROTTLED", Retry.LATER, "due"),
+        ("0x00000401", Retry.LATER, "due"),
+        ("0x00000402", Retry.WAIT, "held"),
+        ("ESME_RINVDSTADR", Retry.FINAL, "failed"),
+    ],
 )
 def test_what_the_smsc_could_not_take_is_tried_again_and_what_it_will_not_take_is_not(
-    tell: Tell, error: str, state: str
+    tell: Tell, error: str, retry: Retry, state: str
 ) -> None:
     async def story(s: Story) -> None:
         await s.calls(s.call())
         await s.phone_on()
         (text,) = await s.claim()
         async with s.pool.connection() as connection, connection.transaction():
-            changes = await store.mark_failed(connection, [(text.id, error)], datetime.now(UTC))
+            changes = await store.mark_failed(connection, [store.Failed(text.id, error, retry)], datetime.now(UTC))
             await announce(connection, changes, s.worker.outcomes.texts_changed)
         assert await s.alerts() == [("call_back", A, state, 1)]
 
@@ -510,7 +518,7 @@ def test_a_receipt_and_its_response_stored_in_the_same_moment_find_each_other(te
             await receipts.take_turns(connection, ["s"])
             await store.add_parts(connection, "s", [store.Accepted(text.id, 0, "m1", "m1")])
             changes = await store.mark_submitted(connection, "s", [text.id], now)
-            changes += await receipts.adopt_orphans(connection, "s", [text.id], now)
+            changes += await receipts.adopt_orphans(connection, "s", [text.id], now, Retries(()))
             await announce(connection, changes, s.worker.outcomes.texts_changed)
             storing = asyncio.create_task(s.receipt("m1"))
             await asyncio.sleep(0.2)

@@ -15,6 +15,7 @@ MODULES = [
     "louhua.subscribers.store",
     "louhua.texts.inbound",
     "louhua.texts.receipts",
+    "louhua.texts.standing",
     "louhua.texts.store",
     "louhua.voicemail.store",
 ]

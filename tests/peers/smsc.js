@@ -3,7 +3,7 @@
 // Options: refuse (bind status) · deaf (answers no enquire_link) · throttle ([from, to]: these submits are
 // refused with 0x58) · ids ("decimal", or "hex": receipts in hex) · receipts ("deliver_sm", "data_sm", "none") · early
 // (receipt before the response) · cut_after (drops the connection at this submit, without an answer) ·
-// silent (answers no submit).
+// silent (answers no submit) · port (else the system's choice) · first_id (1000).
 // Events go to stdout, commands come on stdin, both as lines of JSON; the end of stdin ends the program.
 'use strict';
 
@@ -12,7 +12,7 @@ const smpp = require('smpp');
 
 const options = JSON.parse(process.argv[2] || '{}');
 const sessions = new Set();
-let nextId = 1000;
+let nextId = options.first_id || 1000;
 let submits = 0;
 
 const tell = (event, fields) => process.stdout.write(JSON.stringify({ event, ...fields }) + '\n');
@@ -104,7 +104,7 @@ const commands = {
 };
 
 const server = smpp.createServer({}, serve);
-server.listen(0, '127.0.0.1', () => tell('listening', { port: server.address().port }));
+server.listen(options.port || 0, '127.0.0.1', () => tell('listening', { port: server.address().port }));
 const lines = readline.createInterface({ input: process.stdin });
 lines.on('line', (line) => {
   const command = JSON.parse(line);

@@ -10,14 +10,16 @@ import psycopg
 import pytest
 
 from louhua.bus.events import Event
-from louhua.config import Smsc
+from louhua.config import Config, Smsc
 from louhua.db.pool import Connection, Pool, open_pool
 from louhua.texts import store
 from louhua.texts.outbox import TextChange, TextDraft, TextKind
+from louhua.texts.routes import Routes
 from louhua.texts.sender import Sender
 from louhua.texts.smpp.client import SmppClient
 from louhua.texts.smpp.messages import Submit, SubmitResult
 from louhua.texts.smpp.status import Outcome
+from louhua.texts.standing import Standing
 
 PHONE = "8613800138000"
 
@@ -61,7 +63,10 @@ class Outbox:
         self.changes: list[TextChange] = []
         self.replenished: list[int] = []
         config = Smsc.model_validate({"name": "s", "host": "h", "port": 1, "system_id": "x"})
-        self.sender = Sender(config, cast(Pool, self.fitful), self._changed, self._publish, self._replenish)
+        self.routes = Routes(Config(smsc=(config,)))
+        fitful = cast(Pool, self.fitful)
+        standing = Standing(config, self.routes, fitful)
+        self.sender = Sender(config, fitful, self._changed, self._publish, self._replenish, standing)
 
     async def _changed(self, _connection: Connection, changes: Sequence[TextChange]) -> Sequence[Event]:
         self.changes += changes
@@ -76,7 +81,7 @@ class Outbox:
     async def queue(self, *bodies: str, kind: TextKind = TextKind.REPLY, smsc: str = "") -> list[int]:
         drafts = [TextDraft(kind=kind, sender="06001", recipient=PHONE, body=body, smsc=smsc) for body in bodies]
         async with self.pool.connection() as connection:
-            return await store.enqueue(connection, drafts, datetime.now(UTC))
+            return await store.enqueue(connection, drafts, datetime.now(UTC), self.routes)
 
     def answer(self, outcome: Outcome = Outcome.ACCEPTED, message_id: str = "m") -> None:
         """The SMSC answers everything it has got so far."""

@@ -8,11 +8,12 @@ import pytest
 
 from louhua.bus.events import Event, PhoneReachable, ReceiptState, TextReceipt
 from louhua.bus.nats import Bus, BusAway
-from louhua.config import Smsc
+from louhua.config import Config, Smsc
 from louhua.db.pool import Connection, Pool
 from louhua.texts import gateway as module
 from louhua.texts.gateway import Gateway
 from louhua.texts.outbox import TextChange
+from louhua.texts.routes import Routes
 from louhua.texts.smpp.messages import Handle, Inbound, PhoneAvailable, ReceiptArrived
 from louhua.texts.smpp.receipts import Receipt
 
@@ -59,7 +60,8 @@ class Desk:
     def __init__(self) -> None:
         self.bus = Shelf()
         config = Smsc.model_validate({"name": "s", "host": "127.0.0.1", "port": 9, "system_id": "x"})
-        self.gateway = Gateway(config, cast(Pool, None), cast(Bus, self.bus), self._changed, self._replenish)
+        pool, bus, routes = cast(Pool, None), cast(Bus, self.bus), Routes(Config(smsc=(config,)))
+        self.gateway = Gateway(config, pool, bus, self._changed, self._replenish, routes)
 
     async def _changed(self, _connection: Connection, _changes: Sequence[TextChange]) -> Sequence[Event]:
         return ()
@@ -156,6 +158,7 @@ def test_a_gateway_whose_task_fails_ends(culprit: str, monkeypatch: pytest.Monke
     async def story() -> None:
         desk = Desk()
         monkeypatch.setattr(desk.gateway.sender, "run", for_ever)
+        monkeypatch.setattr(desk.gateway._standing, "run", for_ever)
         if culprit == "client":
             monkeypatch.setattr(desk.gateway._client, "_keep", broken)
         else:

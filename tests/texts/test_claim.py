@@ -14,7 +14,7 @@ ALERT, REPLY, PROBE = TextKind.ALERT, TextKind.REPLY, TextKind.PROBE
 
 async def claim(o: Outbox, limit: int, probes: int | None = None, smsc: str = "s") -> list[str]:
     async with o.pool.connection() as connection:
-        claimed = await store.claim(connection, smsc, limit, datetime.now(UTC), LEASE, probes=probes)
+        claimed = await store.claim(connection, ("", smsc), limit, datetime.now(UTC), LEASE, probes=probes)
     return sorted(text.kind for text in claimed)
 
 
@@ -98,7 +98,7 @@ def test_a_claim_reads_neither_other_smscs_rows_nor_those_due_later(tell_outbox:
             row[0]
             for row in await o.rows(
                 "EXPLAIN (ANALYZE, COSTS off, TIMING off, SUMMARY off) " + CLAIM,
-                smscs=["", "s"], priorities=[1, 2], limits=[10, 10], limit=10, now=now,
+                routes=["", "s"], priorities=[1, 2], probe=3, probes=2, limit=10, now=now,
                 lease_until=now + timedelta(seconds=30),
             )
         )  # fmt: skip

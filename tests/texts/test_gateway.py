@@ -18,13 +18,16 @@ from louhua.texts import receipts
 from louhua.texts.encoding import Concatenation
 from louhua.texts.gateway import Gateway, event_of
 from louhua.texts.outbox import TextChange, TextDraft, TextKind, TextState
-from louhua.texts.sender import announce, comparable
+from louhua.texts.retries import Retries
+from louhua.texts.routes import Routes
+from louhua.texts.sender import announce
 from louhua.texts.smpp.client import _Slot
 from louhua.texts.smpp.messages import Handle, Inbound, PhoneAvailable, ReceiptArrived, TextArrived
 from louhua.texts.smpp.pace import Pace
 from louhua.texts.smpp.pdu import BindTransceiver
 from louhua.texts.smpp.receipts import Receipt
 from louhua.texts.store import end_leases, enqueue
+from louhua.texts.verdicts import comparable
 
 PHONE = "8613800138000"
 NOW = datetime(2026, 11, 23, 1, 2, 30, tzinfo=UTC)
@@ -38,7 +41,8 @@ class Post:
         self.pool = pool
         self.smsc = smsc
         self.changes: list[TextChange] = []
-        self.gateway = Gateway(config, pool, bus, self._changed, self._replenish)
+        self.routes = Routes(Config(smsc=(config,)))
+        self.gateway = Gateway(config, pool, bus, self._changed, self._replenish, self.routes)
         self.inbound: list[TextReceived] = []
 
     async def _changed(self, _connection: Connection, changes: Sequence[TextChange]) -> Sequence[Event]:
@@ -50,7 +54,7 @@ class Post:
 
     async def receipts_came(self, events: list[TextReceipt]) -> None:
         async with self.pool.connection() as connection, connection.transaction():
-            changes = await receipts.apply_receipts(connection, events, datetime.now(UTC))
+            changes = await receipts.apply_receipts(connection, events, datetime.now(UTC), Retries(()))
             await announce(connection, changes, self._changed)
 
     async def texts_received(self, events: list[TextReceived]) -> None:
@@ -59,7 +63,7 @@ class Post:
     async def queue(self, *bodies: str) -> None:
         drafts = [TextDraft(kind=TextKind.REPLY, sender="06001", recipient=PHONE, body=body) for body in bodies]
         async with self.pool.connection() as connection:
-            await enqueue(connection, drafts, datetime.now(UTC))
+            await enqueue(connection, drafts, datetime.now(UTC), self.routes)
         self.gateway.sender.wake.set()
 
     async def states(self) -> list[str]:

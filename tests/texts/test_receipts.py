@@ -7,6 +7,7 @@ from tests.texts.conftest import PHONE, Outbox, TellOutbox
 
 from louhua.bus.events import ReceiptState, TextReceipt
 from louhua.texts import receipts, store
+from louhua.texts.retries import Retries
 from louhua.texts.sender import LEASE
 
 DELIVERED, UNDELIVERABLE = ReceiptState.DELIVERED, ReceiptState.UNDELIVERABLE
@@ -21,14 +22,14 @@ def receipt(message_id: str, reference: int | None = None, state: ReceiptState =
 
 async def apply(o: Outbox, *told: TextReceipt) -> None:
     async with o.pool.connection() as connection, connection.transaction():
-        await receipts.apply_receipts(connection, told, datetime.now(UTC))
+        await receipts.apply_receipts(connection, told, datetime.now(UTC), Retries(()))
 
 
 async def claimed(o: Outbox, *bodies: str) -> list[int]:
     """Texts that are being sent; their ids, which are their references too."""
     ids = await o.queue(*bodies)
     async with o.pool.connection() as connection:
-        await store.claim(connection, "s", 100, datetime.now(UTC), LEASE)
+        await store.claim(connection, ("", "s"), 100, datetime.now(UTC), LEASE)
     return ids
 
 
@@ -41,7 +42,7 @@ async def answered(o: Outbox, *parts: tuple[int, int, str]) -> None:
         accepted = [store.Accepted(text, seq, name, name) for text, seq, name in parts]
         await store.add_parts(connection, "s", accepted)
         await store.mark_submitted(connection, "s", ids, now)
-        await receipts.adopt_orphans(connection, "s", ids, now)
+        await receipts.adopt_orphans(connection, "s", ids, now, Retries(()))
 
 
 @pytest.mark.parametrize("constant", ["", "0", "42"])

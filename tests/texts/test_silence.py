@@ -22,7 +22,7 @@ async def submitted(o: Outbox, *names: str, kind: TextKind = TextKind.REPLY) -> 
         for seq, part in enumerate(name.split(","))
     ]
     async with o.pool.connection() as connection:
-        await store.claim(connection, "s", 100, now, LEASE)
+        await store.claim(connection, ("", "s"), 100, now, LEASE)
         await store.add_parts(connection, "s", parts)
         await store.mark_submitted(connection, "s", texts, now)
     return now

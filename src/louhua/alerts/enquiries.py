@@ -18,6 +18,7 @@ from louhua.texts.inbound import may_help, record_inbound
 from louhua.texts.keywords import Keyword, keyword_of
 from louhua.texts.metrics import INBOUND
 from louhua.texts.outbox import TextDraft, TextKind
+from louhua.texts.routes import Routes
 from louhua.texts.store import enqueue
 
 HELP_EVERY: Final = timedelta(hours=1)
@@ -31,6 +32,7 @@ class Enquiries:
     def __init__(self, config: Config, pool: Pool, wording: Wording, wake: Callable[[], None]) -> None:
         self._service = config.service
         self._plan = NumberPlan(config)
+        self._routes = Routes(config)
         self._pool = pool
         self._wording = wording
         self._wake = wake
@@ -80,4 +82,4 @@ class Enquiries:
             )
             for number, reply in replies
         ]
-        await enqueue(connection, drafts, now)
+        await enqueue(connection, drafts, now, self._routes)

@@ -6,7 +6,6 @@ Called in the transaction that changes the texts, so both are stored or neither.
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 from louhua.alerts import rules, store
 from louhua.alerts.metrics import ALERTS
@@ -16,14 +15,8 @@ from louhua.config import Config
 from louhua.db.pool import Connection
 from louhua.reachability.prober import Prober
 from louhua.reachability.store import end_watches, watch
-from louhua.texts.outbox import OUTCOME_UNKNOWN, TextChange, TextKind, TextState
-from louhua.texts.smpp.status import RETRY_LATER
-
-_PHONE_MAY_BE_OFF: Final = frozenset({"expired", "undeliverable", "deleted"})
-"""Receipts after which the phone is awaited again before the alert is tried once more."""
-
-_PERHAPS_LATER: Final = frozenset({OUTCOME_UNKNOWN, *(status.name for status in RETRY_LATER)})
-"""The SMSC may or may not have the text, or could not take it: the alert is tried again, lest it be lost."""
+from louhua.texts.outbox import TextChange, TextKind, TextState
+from louhua.texts.smpp.status import Retry
 
 
 class Outcomes:
@@ -70,12 +63,12 @@ class Outcomes:
 
         The callees whose teaser will not come any more.
         """
-        errors = {alert_id: change.error for change in changes for alert_id in change.alert_ids}
+        failed = {alert_id: change for change in changes for alert_id in change.alert_ids}
         alerts = await store.failing(connection, _pairs(changes))
-        lives = [life for alert in alerts if (life := _next_life(alert, errors[alert.id], at))]
+        lives = [life for alert in alerts if (life := _next_life(alert, failed[alert.id], at))]
         again = await store.reopen(connection, alerts, lives, at)
         over = [alert for alert in alerts if alert.id not in again]
-        await store.give_up(connection, [(alert.id, errors[alert.id]) for alert in over], at)
+        await store.give_up(connection, [(alert.id, failed[alert.id].error) for alert in over], at)
         _count("failed", [alert.kind for alert in over])
         awaited = {life.id for life in lives if life.watched and life.id in again}
         await watch(
@@ -87,18 +80,17 @@ class Outcomes:
         return [alert.callee for alert in over if alert.kind is Kind.TEASER]
 
 
-def _next_life(alert: store.Failing, error: str, at: datetime) -> store.Retry | None:
+def _next_life(alert: store.Failing, change: TextChange, at: datetime) -> store.Retry | None:
     """What becomes of an alert whose text failed; ``None``: nothing more.
 
     The recipient of a ``power_on`` is a caller, whose phone is not watched: it is tried again by the clock.
     """
-    phone_may_be_off = error in _PHONE_MAY_BE_OFF
-    wait = rules.retry_after(alert.attempts) if phone_may_be_off or error in _PERHAPS_LATER else None
+    wait = None if change.retry is Retry.FINAL else rules.retry_after(alert.attempts)
     if wait is None:
         return None
-    if phone_may_be_off and alert.kind is not Kind.POWER_ON:
-        return store.Retry(alert.id, watched=True, due_at=None, error=error)
-    return store.Retry(alert.id, watched=False, due_at=at + wait, error=error)
+    if change.retry is Retry.WAIT and alert.kind is not Kind.POWER_ON:
+        return store.Retry(alert.id, watched=True, due_at=None, error=change.error)
+    return store.Retry(alert.id, watched=False, due_at=at + wait, error=change.error)
 
 
 def _count(happened: str, kinds: Sequence[str]) -> None:

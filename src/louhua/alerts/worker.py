@@ -33,6 +33,8 @@ from louhua.subscribers.store import Profiles, lookup
 from louhua.texts import receipts
 from louhua.texts.metrics import TEXTS
 from louhua.texts.outbox import TextDraft, TextKind
+from louhua.texts.retries import Retries
+from louhua.texts.routes import Routes
 from louhua.texts.sender import Publish, announce
 from louhua.texts.store import enqueue
 from louhua.voicemail.store import keep_messages
@@ -63,6 +65,8 @@ class AlertWorker:
         self._swept = time.monotonic()
         hours = int(config.alerts.enquiry_window.total_seconds() // 3600)
         self._plan = NumberPlan(config)
+        self._routes = Routes(config)
+        self._retries = Retries(config.smsc)
         self.wording = Wording(config.service, hours, opt_out=config.alerts.opt_out)
         self.outcomes = Outcomes(config, self._prober)
 
@@ -124,7 +128,7 @@ class AlertWorker:
     async def receipts_came(self, events: list[TextReceipt]) -> None:
         """Bring texts, and with them alerts and watches, to what their receipts say."""
         async with self._pool.connection() as connection, connection.transaction():
-            changes = await receipts.apply_receipts(connection, events, datetime.now(UTC))
+            changes = await receipts.apply_receipts(connection, events, datetime.now(UTC), self._retries)
             told = await announce(connection, changes, self.outcomes.texts_changed)
         await self._publish(told)
         self._wake()
@@ -146,7 +150,9 @@ class AlertWorker:
             await store.postpone(
                 connection, [(item.id, item.due_at, item.digest) for item in judged.delayed + delays], now
             )
-            ids = await enqueue(connection, [self._draft(text, profiles, now) for text in texts], now)
+            ids = await enqueue(
+                connection, [self._draft(text, profiles, now) for text in texts], now, self._routes
+            )
             worded = [(alert, text_id) for text, text_id in zip(texts, ids, strict=True) for alert in text.alerts]
             await store.mark_worded(
                 connection, [alert.id for alert, _ in worded], [text_id for _, text_id in worded], now

@@ -22,6 +22,7 @@ from louhua.log import setup_logging
 from louhua.processes import StartError
 from louhua.retention.housekeeper import Housekeeper
 from louhua.texts.gateway import Gateway
+from louhua.texts.routes import Routes
 from louhua.together import run_together
 
 log = structlog.get_logger()
@@ -41,6 +42,7 @@ class AlertRole:
         self._worker = AlertWorker(config, pool, self._publish, self._wake)
         self._enquiries = Enquiries(config, pool, self._worker.wording, self._wake)
         self._housekeeper = Housekeeper(config, bus)
+        routes = Routes(config)
         self._gateways = [
             Gateway(
                 smsc,
@@ -48,6 +50,7 @@ class AlertRole:
                 bus,
                 self._worker.outcomes.texts_changed,
                 self._worker.replenish,
+                routes,
                 country=config.service.country,
             )
             for smsc in config.smsc

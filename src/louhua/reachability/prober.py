@@ -24,6 +24,7 @@ from louhua.reachability.ladder import (
 from louhua.reachability.metrics import PROBES
 from louhua.reachability.store import News
 from louhua.texts.outbox import TextChange, TextDraft, TextKind, TextState
+from louhua.texts.routes import Routes
 from louhua.texts.store import enqueue, queued_at, waiting
 
 _AT_ONCE: Final = 500
@@ -34,6 +35,7 @@ class Prober:
 
     def __init__(self, config: Config) -> None:
         self._sender = config.service.access_number
+        self._routes = Routes(config)
         self._hold_off = config.alerts.probe_hold_off
         self._smsc: Smsc | None = next((smsc for smsc in config.smsc if smsc.reachability != "none"), None)
 
@@ -49,7 +51,7 @@ class Prober:
         if self._smsc is None:
             return 0
         most = min(limit, _a_second_of(self._smsc))
-        most -= await waiting(connection, self._smsc.name, TextKind.PROBE, now, most)
+        most -= await waiting(connection, self._routes.beginning_with(self._smsc.name), TextKind.PROBE, now, most)
         if most <= 0:
             return 0
         notified = self._smsc.reachability == "set_dpf"
@@ -68,7 +70,7 @@ class Prober:
                 )
                 for callee in callees
             ]
-            await enqueue(connection, drafts, now)
+            await enqueue(connection, drafts, now, self._routes)
         return len(callees)
 
     async def read(self, connection: Connection, changes: Sequence[TextChange]) -> list[News]:

@@ -22,11 +22,14 @@ from louhua.texts import limits, store
 from louhua.texts.limits import fitted
 from louhua.texts.metrics import SMSC_BOUND
 from louhua.texts.outbox import Listener
-from louhua.texts.sender import Replenish, Sender, comparable
+from louhua.texts.routes import Routes
+from louhua.texts.sender import Replenish, Sender
 from louhua.texts.smpp.client import Health, SmppClient
 from louhua.texts.smpp.errors import SmppError
 from louhua.texts.smpp.messages import Inbound, PhoneAvailable, ReceiptArrived, TextArrived
 from louhua.texts.smpp.receipts import Receipt
+from louhua.texts.standing import Standing
+from louhua.texts.verdicts import comparable
 from louhua.together import end, follow, run_together
 
 log = structlog.get_logger()
@@ -50,6 +53,7 @@ class Gateway:
         bus: Bus,
         listener: Listener,
         replenish: Replenish,
+        routes: Routes,
         *,
         country: str = "CN",
     ) -> None:
@@ -58,7 +62,8 @@ class Gateway:
         self._bus = bus
         self._arrived: list[Inbound] = []
         self._something_arrived = asyncio.Event()
-        self.sender = Sender(config, pool, listener, self.publish, replenish)
+        self._standing = Standing(config, routes, pool)
+        self.sender = Sender(config, pool, listener, self.publish, replenish, self._standing)
         self._client = SmppClient(config, self.sender.results_came, self._take, country=country)
 
     async def run(self) -> None:
@@ -67,7 +72,12 @@ class Gateway:
         answering = asyncio.create_task(self._answer())
         try:
             await run_together(
-                self.sender.run(self._client), self._watch(), self._ask(), self._client.failed(), follow(answering)
+                self.sender.run(self._client),
+                self._standing.run(self._client),
+                self._watch(),
+                self._ask(),
+                self._client.failed(),
+                follow(answering),
             )
         finally:
             await self._client.stop()

@@ -11,6 +11,8 @@ MESSAGE_ID: Final = 70
 ERROR: Final = 60
 BODY: Final = 200
 """Of a text from a phone; only keywords are looked for, and none is longer."""
+ROUTE: Final = 400
+"""Eight SMSCs' names and the commas between them."""
 REFERENCE: Final = 0xFFFF
 """The highest user_message_reference (SMPP 3.4, section 5.3.2.17)."""
 

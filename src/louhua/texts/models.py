@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from louhua.texts.limits import ERROR, MESSAGE_ID, NUMBER
+from louhua.texts.limits import ERROR, MESSAGE_ID, NUMBER, ROUTE
 
 STATES = ["queued", "sending", "submitted", "delivered", "failed"]
 PART_STATES = ["submitted", "delivered", "expired", "deleted", "undeliverable", "rejected"]
@@ -27,7 +27,9 @@ class Text(models.Model):
     protocol_id = models.PositiveSmallIntegerField(default=0)
     set_dpf = models.BooleanField(default=False)
     validity_s = models.PositiveIntegerField()
-    smsc = models.CharField(max_length=40, blank=True, help_text="empty: whichever has room")
+    smsc = models.CharField(
+        max_length=ROUTE, blank=True, help_text="queued: its route, see routes.py; submitted: the SMSC that has it"
+    )
     state = models.CharField(max_length=10, default="queued")
     due_at = models.DateTimeField()
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -141,3 +143,13 @@ class HelpSent(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+
+class SmscState(models.Model):
+    """When any process last had a connection to an SMSC that takes texts."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    bound_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -13,6 +13,7 @@ import msgspec
 
 from louhua.bus.events import Event
 from louhua.db.pool import Connection
+from louhua.texts.smpp.status import Retry
 
 
 class TextKind(StrEnum):
@@ -64,15 +65,19 @@ class TextDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TextChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A text came into another state. ``error`` is a receipt's state or an SMSC's refusal."""
+    """A text came into another state.
+
+    Of a failed one ``error`` is a receipt's state or an SMSC's refusal, and ``retry`` what may be done about it.
+    """
 
     text_id: int
     kind: TextKind
     alert_ids: tuple[int, ...]
     recipient: str
     state: TextState
-    error: str
     at: datetime
+    error: str = ""
+    retry: Retry | None = None
 
 
 Listener = Callable[[Connection, Sequence[TextChange]], Awaitable[Sequence[Event]]]

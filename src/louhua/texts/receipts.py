@@ -16,6 +16,7 @@ import msgspec
 from louhua.bus.events import ReceiptState, TextReceipt
 from louhua.db.pool import Connection
 from louhua.texts.outbox import TextChange, TextKind, TextState
+from louhua.texts.retries import Retries
 
 FINAL_STATES: Final = frozenset(
     {
@@ -82,11 +83,13 @@ UPDATE texts_text AS t
        error = coalesce(s.worst, ''), final_at = %(now)s, lease_until = NULL,
        submitted_at = coalesce(t.submitted_at, %(now)s)
   FROM (SELECT p.text_id, count(*) FILTER (WHERE p.state = 'delivered') AS delivered,
-               max(p.state) FILTER (WHERE p.state NOT IN ('submitted', 'delivered')) AS worst
+               max(p.state) FILTER (WHERE p.state NOT IN ('submitted', 'delivered')) AS worst,
+               (array_agg(ARRAY[p.smsc, p.error] ORDER BY p.state DESC, p.seq)
+                FILTER (WHERE p.state NOT IN ('submitted', 'delivered')))[1:1] AS why
           FROM texts_part AS p WHERE p.text_id = ANY(%(ids)s) GROUP BY p.text_id) AS s
  WHERE t.id = s.text_id AND t.state IN ('queued', 'sending', 'submitted')
    AND (s.worst IS NOT NULL OR s.delivered >= t.parts)
-RETURNING t.id, t.kind, t.alert_ids, t.recipient, t.state, t.error
+RETURNING t.id, t.kind, t.alert_ids, t.recipient, t.state, t.error, s.why
 """
 
 # Appends only.
@@ -129,7 +132,7 @@ async def take_turns(connection: Connection, smscs: Collection[str]) -> None:
 
 
 async def apply_receipts(
-    connection: Connection, receipts: Sequence[TextReceipt], now: datetime
+    connection: Connection, receipts: Sequence[TextReceipt], now: datetime, retries: Retries
 ) -> list[TextChange]:
     """Bring parts and texts to their final states; ids are in comparable form. Part of a transaction.
 
@@ -142,11 +145,11 @@ async def apply_receipts(
     await take_turns(connection, {receipt.smsc for receipt in final})
     matched = await _match(connection, final)
     await _keep_orphans(connection, [final[n] for n in range(len(final)) if n not in matched])
-    return await _finish(connection, [item for items in matched.values() for item in items], now)
+    return await _finish(connection, [item for items in matched.values() for item in items], now, retries)
 
 
 async def adopt_orphans(
-    connection: Connection, smsc: str, text_ids: Sequence[int], now: datetime
+    connection: Connection, smsc: str, text_ids: Sequence[int], now: datetime, retries: Retries
 ) -> list[TextChange]:
     """Apply the receipts that had come before the responses of these texts were stored; after ``take_turns``."""
     if not text_ids:
@@ -165,7 +168,7 @@ async def adopt_orphans(
         )
         for row in await cursor.fetchall()
     ]
-    return await apply_receipts(connection, waiting, now)
+    return await apply_receipts(connection, waiting, now, retries)
 
 
 async def _match(connection: Connection, receipts: Sequence[TextReceipt]) -> dict[int, list[_Finish]]:
@@ -244,7 +247,9 @@ async def _keep_orphans(connection: Connection, orphans: Sequence[TextReceipt]) 
         )
 
 
-async def _finish(connection: Connection, done: Sequence[_Finish], now: datetime) -> list[TextChange]:
+async def _finish(
+    connection: Connection, done: Sequence[_Finish], now: datetime, retries: Retries
+) -> list[TextChange]:
     if not done:
         return []
     await connection.execute(
@@ -262,6 +267,7 @@ async def _finish(connection: Connection, done: Sequence[_Finish], now: datetime
         TextChange(
             text_id=text_id, kind=TextKind(kind), alert_ids=tuple(alert_ids), recipient=recipient,
             state=TextState(state), error=error, at=said_at.get(text_id, now),
+            retry=retries.failed(why[0][0], error, why[0][1]) if why else None,
         )
-        for text_id, kind, alert_ids, recipient, state, error in await cursor.fetchall()
+        for text_id, kind, alert_ids, recipient, state, error, why in await cursor.fetchall()
     ]  # fmt: skip

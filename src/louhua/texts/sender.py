@@ -13,24 +13,24 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-import msgspec
 import psycopg
 import structlog
 
 from louhua.bus.events import Event
 from louhua.config import Smsc
 from louhua.db.pool import Connection, Pool
-from louhua.texts import limits, receipts, store
+from louhua.texts import receipts, store
 from louhua.texts.encoding import Segment, segment
-from louhua.texts.ladder import retry_after
-from louhua.texts.limits import fitted
 from louhua.texts.metrics import IN_HAND, TEXTS
 from louhua.texts.outbox import Listener, TextChange
+from louhua.texts.retries import Retries
 from louhua.texts.smpp.client import SmppClient
 from louhua.texts.smpp.messages import Submit, SubmitResult
-from louhua.texts.smpp.receipts import canonical_id
 from louhua.texts.smpp.status import Outcome
 from louhua.texts.smpp.tlv import Tag, octet, short
+from louhua.texts.standing import Standing
+from louhua.texts.store import Accepted
+from louhua.texts.verdicts import InHand, accepted, judge
 from louhua.together import run_together
 
 log = structlog.get_logger()
@@ -46,21 +46,12 @@ _RENEW_S: Final = 10.0
 _TIDY_S: Final = 2.0
 _GAP_S: Final = 15.0
 """Renewals that lie further apart had an outage between them."""
-_UNSENT_AGAIN: Final = timedelta(seconds=1)
 _EMPTY: Final = (Segment(data_coding=0, esm_class=0, payload=b""),)
 
 Replenish = Callable[[int], Awaitable[None]]
 """Asked to queue more texts just before they are claimed, so that they are worded as late as possible."""
 
 Publish = Callable[[Sequence[Event]], Awaitable[None]]
-
-
-class _InHand(msgspec.Struct):
-    """A claimed text and the results of its parts so far."""
-
-    attempts: int
-    waiting: int
-    results: list[tuple[int, SubmitResult]]
 
 
 class Patience:
@@ -88,15 +79,24 @@ class Sender:
     """Feeds one SMSC from the outbox."""
 
     def __init__(
-        self, config: Smsc, pool: Pool, listener: Listener, publish: Publish, replenish: Replenish
+        self,
+        config: Smsc,
+        pool: Pool,
+        listener: Listener,
+        publish: Publish,
+        replenish: Replenish,
+        standing: Standing,
     ) -> None:
         self._config = config
+        self._standing = standing
         self._pool = pool
         self._listener = listener
         self._publish = publish
         self._replenish = replenish
-        self._in_hand: dict[int, _InHand] = {}
-        self._done: list[tuple[int, _InHand]] = []
+        self._retries = Retries((config,))
+        self._in_hand: dict[int, InHand] = {}
+        self._done: list[InHand] = []
+        self._accepted: list[Accepted] = []
         self._results_came = asyncio.Event()
         self._stored = asyncio.Event()
         self._stored.set()
@@ -110,17 +110,22 @@ class Sender:
         await run_together(self._send(client), self._store(), self._renew(), self._tidy())
 
     def results_came(self, results: list[SubmitResult]) -> None:
-        """Take results from the client (called in the event loop, must not block)."""
+        """Take results from the client (called in the event loop, must not block).
+
+        What was accepted is stored without waiting for the text's other parts: nobody must send it again.
+        """
         for result in results:
             text_id, seqs = result.key
             text = self._in_hand.get(text_id)
             if text is None:
                 continue
-            text.results.append((seqs[result.part], result))
+            if result.outcome is Outcome.ACCEPTED:
+                self._accepted.append(accepted(text_id, seqs[result.part], result, self._config))
+            text.results.append(result)
             text.waiting -= 1
             if text.waiting == 0:
-                self._done.append((text_id, text))
-                self._results_came.set()
+                self._done.append(text)
+            self._results_came.set()
 
     async def flush(self) -> None:
         """Store the results that came after ``run`` was cancelled; what cannot be is left to its lease."""
@@ -167,7 +172,7 @@ class Sender:
     async def _claim(self, limit: int, probes: int | None) -> list[store.Claimed]:
         async with self._pool.connection() as connection:
             now = datetime.now(UTC)
-            return await store.claim(connection, self._config.name, limit, now, LEASE, probes=probes)
+            return await store.claim(connection, self._standing.taken, limit, now, LEASE, probes=probes)
 
     def _take_all(self, claimed: Sequence[store.Claimed]) -> list[Submit]:
         """What is to be submitted of claimed texts.
@@ -184,9 +189,9 @@ class Sender:
         """
         segments = segment(text.body, text.reference) if text.body else _EMPTY
         seqs = tuple(n for n in range(len(segments)) if n not in text.parts_done)
-        in_hand = self._in_hand[text.id] = _InHand(text.attempts, len(seqs), [])
+        in_hand = self._in_hand[text.id] = InHand(text.id, text.route, text.attempts, len(seqs), [])
         if not seqs:
-            self._done.append((text.id, in_hand))
+            self._done.append(in_hand)
             self._results_came.set()
             return None
         tlvs = [short(Tag.USER_MESSAGE_REFERENCE, text.reference)]
@@ -218,27 +223,28 @@ class Sender:
 
     async def _store_done(self) -> None:
         """Store everything that is done; it is forgotten here only when that has succeeded."""
-        done = list(self._done)
-        if not done:
+        done, parts = list(self._done), list(self._accepted)
+        if not done and not parts:
             return
-        events = await self._store_batch(done)
+        events = await self._store_batch(done, parts)
         del self._done[: len(done)]
-        for text_id, _ in done:
-            self._in_hand.pop(text_id, None)
+        del self._accepted[: len(parts)]
+        for text in done:
+            self._in_hand.pop(text.id, None)
         IN_HAND.labels(self._config.name).set(len(self._in_hand))
         await self._publish(events)
 
-    async def _store_batch(self, done: Sequence[tuple[int, _InHand]]) -> Sequence[Event]:
+    async def _store_batch(self, done: Sequence[InHand], parts: Sequence[Accepted]) -> Sequence[Event]:
         now = datetime.now(UTC)
-        verdict = judge(done, self._config, now)
+        verdict = judge(done, self._config.name, self._standing.routes, self._retries, now)
         async with self._pool.connection() as connection, connection.transaction():
             await receipts.take_turns(connection, [self._config.name])
-            await store.add_parts(connection, self._config.name, verdict.accepted)
+            await store.add_parts(connection, self._config.name, parts)
             changes = await store.mark_submitted(connection, self._config.name, verdict.submitted, now)
             changes += await store.mark_failed(connection, verdict.failed, now)
             await store.postpone(connection, verdict.postponed)
-            answered = list({part.text_id for part in verdict.accepted})
-            changes += await receipts.adopt_orphans(connection, self._config.name, answered, now)
+            answered = list({part.text_id for part in parts})
+            changes += await receipts.adopt_orphans(connection, self._config.name, answered, now, self._retries)
             return await announce(connection, changes, self._listener)
 
     async def _renew(self) -> None:
@@ -267,56 +273,6 @@ class Sender:
                 log.warning("outbox.tidying_waits", smsc=self._config.name, error=str(error))
                 continue
             await self._publish(events)
-
-
-class Verdict(msgspec.Struct):
-    """What results mean for the outbox. A text whose outcome is unknown is left to its lease."""
-
-    accepted: list[store.Accepted]
-    submitted: list[int]
-    failed: list[tuple[int, str]]
-    postponed: list[store.Postponed]
-
-
-def judge(done: Sequence[tuple[int, _InHand]], config: Smsc, now: datetime) -> Verdict:
-    """Sort finished texts: the worst result of a text's parts decides."""
-    verdict = Verdict([], [], [], [])
-    for text_id, text in done:
-        outcomes: dict[Outcome, SubmitResult] = {}
-        for seq, result in text.results:
-            outcomes[result.outcome] = result
-            if result.outcome is Outcome.ACCEPTED:
-                as_written = fitted(result.message_id, limits.MESSAGE_ID)
-                verdict.accepted.append(
-                    store.Accepted(text_id, seq, comparable(result.message_id, config), as_written)
-                )
-        if Outcome.UNKNOWN in outcomes:
-            continue
-        if (refusal := outcomes.get(Outcome.PERMANENT)) is not None:
-            verdict.failed.append((text_id, fitted(refusal.detail, limits.ERROR)))
-        elif (later := outcomes.get(Outcome.RETRY_LATER)) is not None:
-            _postpone(verdict, text_id, text.attempts, later, now)
-        else:
-            verdict.submitted.append(text_id)
-    return verdict
-
-
-def _postpone(verdict: Verdict, text_id: int, attempts: int, result: SubmitResult, now: datetime) -> None:
-    """Queue a text for later by the ladder, or give it up; one that was never sent is queued for soon."""
-    detail = fitted(result.detail, limits.ERROR)
-    if result.status is None:
-        verdict.postponed.append(store.Postponed(text_id, now + _UNSENT_AGAIN, detail, counts=False))
-        return
-    wait = retry_after(attempts)
-    if wait is None:
-        verdict.failed.append((text_id, detail))
-    else:
-        verdict.postponed.append(store.Postponed(text_id, now + wait, detail, counts=True))
-
-
-def comparable(message_id: str, config: Smsc, *, receipt: bool = False) -> str:
-    """An id of a response, or of a ``receipt``, in the form that is stored."""
-    return fitted(canonical_id(message_id, config.receipt_ids, receipt=receipt), limits.MESSAGE_ID)
 
 
 async def announce(connection: Connection, changes: Sequence[TextChange], listener: Listener) -> Sequence[Event]:

@@ -14,6 +14,8 @@ import msgspec
 from louhua.db.pool import Connection
 from louhua.texts.encoding import segment
 from louhua.texts.outbox import OUTCOME_UNKNOWN, PRIORITY, SILENCE, TextChange, TextDraft, TextKind, TextState
+from louhua.texts.routes import Routes
+from louhua.texts.smpp.status import Retry
 
 # Appends only; ids come back in the order of the arrays. The reference is the id's low 16 bits. Arrays of
 # arrays cannot be ragged, so each text's alerts come as the array's literal.
@@ -38,24 +40,34 @@ WITH given AS (
 SELECT id FROM given ORDER BY n
 """
 
-# Index text_queued, one range of it for each place in the queue: rows for other SMSCs and those due later are
-# not read. The places are looked at in their order, and no further than the limit; SKIP LOCKED lets several
-# workers claim side by side.
+# Index text_queued, one range of it for each place in the queue: rows on other routes and those due later are
+# not read. First the probes' share, then the places in their order, and no further than the limits; SKIP LOCKED
+# lets several workers claim side by side.
 CLAIM: Final = """
 UPDATE texts_text AS t
    SET state = 'sending', attempts = t.attempts + 1, lease_until = %(lease_until)s
-  FROM (SELECT q.id
-          FROM unnest(%(smscs)s::text[], %(priorities)s::int[], %(limits)s::int[])
-            AS place (smsc, priority, most)
-         CROSS JOIN LATERAL (SELECT r.id FROM texts_text AS r
-                 WHERE r.state = 'queued' AND r.smsc = place.smsc AND r.priority = place.priority
-                   AND r.due_at <= %(now)s
-                 ORDER BY r.due_at LIMIT place.most
-                   FOR UPDATE SKIP LOCKED) AS q
+  FROM (SELECT id
+          FROM ((SELECT q.id
+                   FROM unnest(%(routes)s::text[]) AS place (route)
+                  CROSS JOIN LATERAL (SELECT r.id FROM texts_text AS r
+                          WHERE r.state = 'queued' AND r.smsc = place.route AND r.priority = %(probe)s
+                            AND r.due_at <= %(now)s
+                          ORDER BY r.due_at LIMIT %(probes)s
+                            FOR UPDATE SKIP LOCKED) AS q
+                  LIMIT %(probes)s)
+                UNION ALL
+                (SELECT q.id
+                   FROM unnest(%(priorities)s::int[]) AS kind (priority)
+                  CROSS JOIN unnest(%(routes)s::text[]) AS place (route)
+                  CROSS JOIN LATERAL (SELECT r.id FROM texts_text AS r
+                          WHERE r.state = 'queued' AND r.smsc = place.route AND r.priority = kind.priority
+                            AND r.due_at <= %(now)s
+                          ORDER BY r.due_at LIMIT %(limit)s
+                            FOR UPDATE SKIP LOCKED) AS q)) AS waiting
          LIMIT %(limit)s) AS due
  WHERE t.id = due.id
 RETURNING t.id, t.kind, t.sender, t.recipient, t.body, t.reference, t.protocol_id, t.set_dpf, t.validity_s,
-          t.attempts,
+          t.attempts, t.smsc,
           CASE WHEN t.attempts > 1 THEN ARRAY(SELECT p.seq FROM texts_part AS p WHERE p.text_id = t.id) END
 """
 
@@ -63,7 +75,8 @@ RETURNING t.id, t.kind, t.sender, t.recipient, t.body, t.reference, t.protocol_i
 WAITING: Final = """
 SELECT count(*)
   FROM (SELECT FROM texts_text
-         WHERE state = 'queued' AND smsc = %(smsc)s AND priority = %(priority)s AND due_at <= %(now)s
+         WHERE state = 'queued' AND smsc = ANY(%(routes)s::text[]) AND priority = %(priority)s
+           AND due_at <= %(now)s
          LIMIT %(limit)s) AS waiting
 """
 
@@ -99,10 +112,11 @@ RETURNING t.id, t.kind, t.alert_ids, t.recipient
 # Primary-key look-ups.
 LATER: Final = """
 UPDATE texts_text AS t
-   SET state = 'queued', due_at = given.due_at, error = given.error, lease_until = NULL,
+   SET state = 'queued', due_at = given.due_at, smsc = given.route, error = given.error, lease_until = NULL,
        attempts = t.attempts - given.uncounted
-  FROM unnest(%(ids)s::bigint[], %(due_at)s::timestamptz[], %(errors)s::text[], %(uncounted)s::int[])
-    AS given (id, due_at, error, uncounted)
+  FROM unnest(%(ids)s::bigint[], %(due_at)s::timestamptz[], %(routes)s::text[], %(errors)s::text[],
+              %(uncounted)s::int[])
+    AS given (id, due_at, route, error, uncounted)
  WHERE t.id = given.id AND t.state = 'sending'
 """
 
@@ -139,7 +153,8 @@ WITH silent AS (
     RETURNING t.id, t.sender, t.recipient, t.reference
 )
 SELECT p.smsc_id, silent.sender, silent.recipient, silent.reference
-  FROM silent JOIN texts_part AS p ON p.text_id = silent.id AND p.state = 'submitted' AND p.smsc_id <> ''
+  FROM silent JOIN texts_part AS p
+    ON p.text_id = silent.id AND p.smsc = %(smsc)s AND p.state = 'submitted' AND p.smsc_id <> ''
 """
 
 # Index text_submitted in its order.
@@ -168,10 +183,11 @@ class Claimed(msgspec.Struct, frozen=True):
     set_dpf: bool
     validity: timedelta
     attempts: int
+    route: str
     parts_done: frozenset[int]
 
 
-async def enqueue(connection: Connection, drafts: Sequence[TextDraft], now: datetime) -> list[int]:
+async def enqueue(connection: Connection, drafts: Sequence[TextDraft], now: datetime, routes: Routes) -> list[int]:
     """Add texts to the outbox; their ids, in the same order. Part of the caller's transaction."""
     if not drafts:
         return []
@@ -188,41 +204,41 @@ async def enqueue(connection: Connection, drafts: Sequence[TextDraft], now: date
             "protocol_ids": [draft.protocol_id for draft in drafts],
             "set_dpf": [draft.set_dpf for draft in drafts],
             "validity": [int(draft.validity.total_seconds()) for draft in drafts],
-            "smscs": [draft.smsc for draft in drafts],
+            "smscs": [routes.of(draft) for draft in drafts],
             "now": now,
         },
     )
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def waiting(connection: Connection, smsc: str, kind: TextKind, now: datetime, limit: int) -> int:
-    """How many texts of a kind for this SMSC are due and not claimed; ``limit`` if there are more."""
-    parameters = {"smsc": smsc, "priority": PRIORITY[kind], "now": now, "limit": limit}
+async def waiting(connection: Connection, routes: list[str], kind: TextKind, now: datetime, limit: int) -> int:
+    """How many texts of a kind on these routes are due and not claimed; ``limit`` if there are more."""
+    parameters = {"routes": routes, "priority": PRIORITY[kind], "now": now, "limit": limit}
     row = await (await connection.execute(WAITING, parameters)).fetchone()
     return int(row[0]) if row else 0
 
 
 async def claim(
-    connection: Connection, smsc: str, limit: int, now: datetime, lease: timedelta, *, probes: int | None = None
+    connection: Connection,
+    routes: tuple[str, ...],
+    limit: int,
+    now: datetime,
+    lease: timedelta,
+    *,
+    probes: int | None = None,
 ) -> list[Claimed]:
-    """Take at most ``limit`` due texts for this SMSC; the state ``sending`` is stored when this returns.
+    """Take at most ``limit`` due texts of these routes; the state ``sending`` is stored when this returns.
 
     Probes come last; or at most ``probes`` of them come first.
     """
-    places = [
-        (name, PRIORITY[kind], limit)
-        for kind in sorted(PRIORITY, key=PRIORITY.__getitem__)
-        for name in ("", smsc)
-        if probes is None or kind is not TextKind.PROBE
-    ]
-    if probes is not None:
-        places.insert(0, (smsc, PRIORITY[TextKind.PROBE], probes))
+    later = [PRIORITY[kind] for kind in PRIORITY if probes is None or kind is not TextKind.PROBE]
     cursor = await connection.execute(
         CLAIM,
         {
-            "smscs": [name for name, _, _ in places],
-            "priorities": [priority for _, priority, _ in places],
-            "limits": [most for _, _, most in places],
+            "routes": list(routes),
+            "priorities": sorted(later),
+            "probe": PRIORITY[TextKind.PROBE],
+            "probes": probes or 0,
             "limit": limit,
             "now": now,
             "lease_until": now + lease,
@@ -240,7 +256,8 @@ async def claim(
             set_dpf=row[7],
             validity=timedelta(seconds=row[8]),
             attempts=row[9],
-            parts_done=frozenset(row[10] or ()),
+            route=row[10],
+            parts_done=frozenset(row[11] or ()),
         )
         for row in await cursor.fetchall()
     ]
@@ -295,14 +312,15 @@ async def mark_submitted(connection: Connection, smsc: str, ids: Sequence[int], 
             "silence_from": now + SILENCE,
         },
     )
-    return [_change(row, TextState.SUBMITTED, "", now) for row in await cursor.fetchall()]
+    return [_change(row, TextState.SUBMITTED, now) for row in await cursor.fetchall()]
 
 
 class Postponed(msgspec.Struct, frozen=True):
-    """A text to try again; one that was never sent does not count as an attempt."""
+    """A text to try again on a route; only what ``counts`` as an attempt climbs the ladder."""
 
     text_id: int
     due_at: datetime
+    route: str
     error: str
     counts: bool
 
@@ -315,29 +333,36 @@ async def postpone(connection: Connection, texts: Sequence[Postponed]) -> None:
             {
                 "ids": [text.text_id for text in texts],
                 "due_at": [text.due_at for text in texts],
+                "routes": [text.route for text in texts],
                 "errors": [text.error for text in texts],
                 "uncounted": [0 if text.counts else 1 for text in texts],
             },
         )
 
 
-async def mark_failed(
-    connection: Connection, errors: Sequence[tuple[int, str]], now: datetime
-) -> list[TextChange]:
-    """Texts that no SMSC will take: pairs of id and error."""
-    if not errors:
+class Failed(msgspec.Struct, frozen=True):
+    """A text that no SMSC will take as it is, and whether what it tells may be tried again."""
+
+    text_id: int
+    error: str
+    retry: Retry
+
+
+async def mark_failed(connection: Connection, texts: Sequence[Failed], now: datetime) -> list[TextChange]:
+    """End texts."""
+    if not texts:
         return []
-    cursor = await connection.execute(
-        FAILED, {"ids": [text for text, _ in errors], "errors": [error for _, error in errors], "now": now}
-    )
-    return [_change(row, TextState.FAILED, row[4], now) for row in await cursor.fetchall()]
+    retries = {text.text_id: text.retry for text in texts}
+    parameters = {"ids": list(retries), "errors": [text.error for text in texts], "now": now}
+    cursor = await connection.execute(FAILED, parameters)
+    return [_failed(row, row[4], retries[row[0]], now) for row in await cursor.fetchall()]
 
 
 async def end_leases(connection: Connection, now: datetime, limit: int = 500) -> list[TextChange]:
     """Texts whose process died: back into the queue once, failed the second time (these are returned)."""
     cursor = await connection.execute(LEASES_OVER, {"now": now, "limit": limit, "error": OUTCOME_UNKNOWN})
     return [
-        _change(row, TextState.FAILED, OUTCOME_UNKNOWN, now)
+        _failed(row, OUTCOME_UNKNOWN, Retry.LATER, now)
         for row in await cursor.fetchall()
         if row[4] == TextState.FAILED
     ]
@@ -365,10 +390,14 @@ async def silent(connection: Connection, smsc: str, now: datetime, limit: int = 
 async def end_silent(connection: Connection, now: datetime, limit: int = 500) -> list[TextChange]:
     """Texts the SMSC must have given up long ago, though no receipt said so: they have expired."""
     cursor = await connection.execute(END_SILENT, {"now": now, "limit": limit})
-    return [_change(row, TextState.FAILED, "expired", now) for row in await cursor.fetchall()]
+    return [_failed(row, "expired", Retry.WAIT, now) for row in await cursor.fetchall()]
 
 
-def _change(row: Sequence[Any], state: TextState, error: str, at: datetime) -> TextChange:
+def _failed(row: Sequence[Any], error: str, retry: Retry, at: datetime) -> TextChange:
+    return msgspec.structs.replace(_change(row, TextState.FAILED, at), error=error, retry=retry)
+
+
+def _change(row: Sequence[Any], state: TextState, at: datetime) -> TextChange:
     text_id, kind, alert_ids, recipient = row[:4]
     return TextChange(
         text_id=text_id,
@@ -376,6 +405,5 @@ def _change(row: Sequence[Any], state: TextState, error: str, at: datetime) -> T
         alert_ids=tuple(alert_ids),
         recipient=recipient,
         state=state,
-        error=error,
         at=at,
     )

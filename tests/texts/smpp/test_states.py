@@ -5,7 +5,7 @@ from pathlib import Path
 
 from louhua.texts.smpp.codec import LAYOUTS, RESPONSES
 from louhua.texts.smpp.states import ALLOWED, BOUND, TRANSITIONS, Role, State
-from louhua.texts.smpp.status import RETRY_LATER
+from louhua.texts.smpp.status import REFUSALS
 
 DOCS = Path(__file__).parents[3] / "docs" / "smpp.md"
 
@@ -40,8 +40,10 @@ def test_the_documented_transitions_are_the_code_s() -> None:
 
 
 def test_the_documented_refusals_are_the_code_s() -> None:
-    documented = {(name, int(number, 16)) for number, name, _ in table("Which refusals may be tried again")}
-    assert documented == {(status.name, status.value) for status in RETRY_LATER}
+    documented = {
+        (int(number, 16), name, retry) for number, name, retry, _ in table("Which refusals may be tried again")
+    }
+    assert documented == {(status.value, status.name, retry.value) for status, retry in REFUSALS.items()}
 
 
 def test_every_pdu_is_in_the_table() -> None:

@@ -1,8 +1,8 @@
-"""What the command_status of a response means: its name, and what to do with the message.
+"""What the command_status of a response means: its name, and what to do with the message; data.
 
-Names are those of SMPP 3.4, section 5.1.3. Whether a refused message may be tried again is our reading of
-that table together with what real SMSCs answer; a status we do not know is taken as final, because SMSCs use
-their own numbers for refusals of content and subscriber.
+Names are those of SMPP 3.4, section 5.1.3. What may be done about a refused message is our reading of that table
+together with what real SMSCs answer; a status we do not know is taken as final, because SMSCs use their own
+numbers for refusals of content and subscriber. ``docs/smpp.md`` shows the table; a test holds the two together.
 """
 
 from enum import IntEnum, StrEnum
@@ -77,14 +77,42 @@ class Outcome(StrEnum):
 SLOW_DOWN: Final = frozenset((Status.ESME_RMSGQFUL, Status.ESME_RTHROTTLED))
 """The SMSC cannot take so many messages."""
 
-RETRY_LATER: Final = SLOW_DOWN | {
-    Status.ESME_RINVBNDSTS,  # a connection that the SMSC has given up; the next one will do
-    Status.ESME_RSYSERR,
-    Status.ESME_RSUBMITFAIL,
-    Status.ESME_RX_T_APPN,
-    Status.ESME_RUNKNOWNERR,
+
+class Retry(StrEnum):
+    """What may be done for a text that failed: try again ``LATER`` by the ladder, at once ``ELSEWHERE`` (another
+    SMSC), ``WAIT`` for the phone to be back, or nothing, ``FINAL``.
+    """
+
+    LATER = "later"
+    ELSEWHERE = "elsewhere"
+    WAIT = "wait"
+    FINAL = "final"
+
+
+REFUSALS: Final[dict[Status, Retry]] = {
+    Status.ESME_RINVBNDSTS: Retry.LATER,  # a connection that the SMSC has given up; the next one will do
+    Status.ESME_RSYSERR: Retry.LATER,
+    Status.ESME_RINVSRCADR: Retry.ELSEWHERE,
+    Status.ESME_RINVDSTADR: Retry.ELSEWHERE,
+    Status.ESME_RMSGQFUL: Retry.LATER,
+    Status.ESME_RINVSERTYP: Retry.ELSEWHERE,
+    Status.ESME_RSUBMITFAIL: Retry.LATER,
+    Status.ESME_RINVSRCTON: Retry.ELSEWHERE,
+    Status.ESME_RINVSRCNPI: Retry.ELSEWHERE,
+    Status.ESME_RINVDSTTON: Retry.ELSEWHERE,
+    Status.ESME_RINVDSTNPI: Retry.ELSEWHERE,
+    Status.ESME_RTHROTTLED: Retry.LATER,
+    Status.ESME_RX_T_APPN: Retry.LATER,
+    Status.ESME_ROPTPARNOTALLWD: Retry.ELSEWHERE,
+    Status.ESME_RUNKNOWNERR: Retry.LATER,
 }
-"""The same message may well be taken later."""
+"""What a refused submit means for its text; every other status is final. An SMSC's ``retry`` goes before this.
+
+Elsewhere: what one SMSC does not do for us (a network, a sender, a form of address), another may.
+"""
+
+RETRY_LATER: Final = frozenset(status for status, retry in REFUSALS.items() if retry is Retry.LATER)
+"""The same SMSC may well take the same message later."""
 
 
 def outcome(status: int) -> Outcome:

@@ -133,7 +133,9 @@ def test_there_is_an_ending_for_every_kind_and_state(kind: Kind, state: State) -
 
 def test_what_is_dropped_at_the_limit_is_said_so() -> None:
     ((_, ending),) = teller(alert(**WATCHED), watch(), when_watch_ends="drop").endings()
-    assert "(then dropped" in ending
+    assert "(then dropped)" in ending
+    ((_, ending),) = teller(alert(kind="power_on", **WATCHED), watch(), when_watch_ends="send").endings()
+    assert "(then dropped)" in ending
 
 
 def test_calls_name_the_alert_they_made_or_merged_into_and_why() -> None:

@@ -101,7 +101,9 @@ class Teller:
         watch = self._watches.get(alert.callee)
         if watch is None:
             return "waits for the phone, but nothing watches it: this is a fault, report it"
-        return f"waits for the phone: {self._awaited(watch)}"
+        if alert.kind == Kind.POWER_ON or self._settings.when_watch_ends == "drop":
+            return f"waits for the phone: {self._awaited(watch)} (then dropped)"
+        return f"waits for the phone: {self._awaited(watch)} (then sent anyway)"
 
     def _awaited(self, watch: Watch) -> str:
         probe = (
@@ -109,10 +111,9 @@ class Teller:
             if watch.next_probe_at
             else "no probe is due: other news only"
         )
-        then = "sent anyway" if self._settings.when_watch_ends == "send" else "dropped"
         return (
             f"watched since {self._at(watch.since)}, {_count(watch.probes, 'probe')} so far, {probe};"
-            f" given up {self._at(watch.limit_at)} (then {then}, but power_on)"
+            f" given up {self._at(watch.limit_at)}"
         )
 
     def _due(self, alert: Alert) -> str:

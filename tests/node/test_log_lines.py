@@ -43,14 +43,13 @@ def indigestible() -> CallEnded:
 
 def violate_keys(url: str) -> None:
     """As two workers that open an alert of the same key do."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        with pytest.raises(psycopg.errors.UniqueViolation):
-            connection.execute(
-                "INSERT INTO alerts_alert (callee, caller, kind, recipient, state, calls, first_at, last_at,"
-                " other_number, watched, attempts, error, updated_at)"
-                " SELECT callee, caller, kind, recipient, state, calls, first_at, last_at, other_number, watched,"
-                " attempts, error, updated_at FROM alerts_alert WHERE state = 'held'"
-            )
+    with psycopg.connect(url, autocommit=True) as connection, pytest.raises(psycopg.errors.UniqueViolation):
+        connection.execute(
+            "INSERT INTO alerts_alert (callee, caller, kind, recipient, state, calls, first_at, last_at,"
+            " other_number, watched, attempts, error, updated_at)"
+            " SELECT callee, caller, kind, recipient, state, calls, first_at, last_at, other_number, watched,"
+            " attempts, error, updated_at FROM alerts_alert WHERE state = 'held'"
+        )
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from louhua import __version__
+from louhua.alerts.commands import app as alerts
 from louhua.bench.commands import app as bench
 from louhua.processes import StartError
 from louhua.sandbox.commands import app as sandbox
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.add_typer(sandbox, name="sandbox")
 app.add_typer(bench, name="bench")
 app.add_typer(subscribers, name="subscribers")
+app.add_typer(alerts, name="alerts")
 app.command()(soak)
 
 

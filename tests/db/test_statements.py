@@ -8,6 +8,7 @@ import pytest
 
 MODULES = [
     "louhua.alerts.daily",
+    "louhua.alerts.history",
     "louhua.alerts.store",
     "louhua.reachability.store",
     "louhua.retention.partitions",

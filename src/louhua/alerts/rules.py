@@ -58,7 +58,7 @@ def drafts_of(call: CallEnded, callee: Profile, caller: Profile, settings: Alert
         return []
     if call.treatment is Treatment.BLOCK or callee.blocks(call.caller):
         return []
-    kind = _KINDS.get(call.choice)
+    kind = KINDS.get(call.choice)
     if kind is None or not _can_be_kept(kind, call, callee, caller):
         return _missed(call, callee, settings)
     return [_draft(call, kind, settings)]
@@ -83,7 +83,7 @@ def _can_be_kept(kind: Kind, call: CallEnded, callee: Profile, caller: Profile) 
             return callee.textable
 
 
-_KINDS: Final = {
+KINDS: Final = {
     Choice.CALL_BACK: Kind.CALL_BACK,
     Choice.CALL_OTHER: Kind.CALL_OTHER,
     Choice.MESSAGE: Kind.MESSAGE,

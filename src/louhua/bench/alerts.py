@@ -105,12 +105,13 @@ def _settings(port: int, values: dict[str, dict[str, Any]], *, rules: bool) -> d
 
 
 def _flood_while_purging(platform: Platform, old: int, flood: "_Flood", say: Say) -> dict[str, float | int]:
-    """Start the platform anew with old records, which it begins to remove at once."""
+    """With old records, before they are looked for; then start the platform anew: it begins to remove them."""
     say(f"Adding {old:,} old calls, alerts and texts …")
     fill.add_old(platform.config, old)
+    figures = flood.run(platform).figures("with_old_records")
     platform.stop()
     platform.start()
-    figures = flood.run(platform).figures("while_purging")
+    figures |= flood.run(platform).figures("while_purging")
     purged = sum(float(line.rsplit(" ", 1)[1]) for line in _PURGED.findall(platform.metrics()))
     return {"old_records": old, **figures, "purged_meanwhile": int(purged)}
 

@@ -42,10 +42,12 @@ _SETTINGS: Final = {
     "autovacuum_naptime": "15s",
     "autovacuum_vacuum_cost_limit": "2000",
     "log_min_messages": "warning",
+    "log_error_verbosity": "terse",
     "dynamic_shared_memory_type": "mmap",
     "timezone": "UTC",
 }
 """A laptop's or a small server's; a large installation brings its own PostgreSQL.
+``log_error_verbosity`` is ``terse`` because the details of an error name the values it met: whole numbers.
 ``dynamic_shared_memory_type`` is ``mmap`` because containers often have a tiny ``/dev/shm``."""
 
 

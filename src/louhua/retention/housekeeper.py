@@ -2,7 +2,7 @@
 
 Of all alert processes on a database one at a time keeps house: whoever holds the advisory lock, on a connection of
 its own. Every batch is a transaction, so a kill between two leaves nothing half-done; the next round begins anew.
-After each batch it rests four times as long as the batch took: the busier the database, the longer.
+After each batch it rests nine times as long as the batch took: the busier the database, the longer.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ log = structlog.get_logger()
 
 _EVERY_S: Final = 6 * 3600.0
 _RETRY_S: Final = 60.0
-_RESTS: Final = 4
+_RESTS: Final = 9
 _SHORTEST_REST_S: Final = 0.01
-_ROWS: Final = 2000
+_ROWS: Final = 1000
 _PAGES: Final = 64
 _MESSAGE_PAGES: Final = 4
 

@@ -1,19 +1,17 @@
 """``louhua subscribers``: register one person, or a file of them; look somebody up."""
 
-import asyncio
 import csv
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import msgspec
-import psycopg
 import typer
-from psycopg_pool import PoolTimeout
 from rich.progress import track
 
 from louhua.config import Config
-from louhua.db.pool import Connection, database_url
+from louhua.db.commands import with_database
+from louhua.db.pool import Connection
 from louhua.numbers import canonical, national
 from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Language, Privacy, Profile, Status
@@ -27,29 +25,9 @@ _TRUE: Final = {"1", "true", "yes", "y", "是"}
 _FALSE: Final = {"", "0", "false", "no", "n", "否"}
 _COLUMNS: Final = ("number", "status", "voicemail", "language", "power_on")
 
-T = TypeVar("T")
-
 
 class BadRow(ValueError):
     """A line of the file cannot be used; the message names it."""
-
-
-def _with_database(config: Config, work: Callable[[Connection], Awaitable[T]]) -> T:
-    """Do something with a connection; ends the program when there is no database."""
-
-    async def connected() -> T:
-        connection = await psycopg.AsyncConnection.connect(
-            database_url(config), autocommit=True, connect_timeout=5
-        )
-        async with connection:
-            return await work(connection)
-
-    try:
-        return asyncio.run(connected())
-    except (psycopg.OperationalError, PoolTimeout) as error:
-        fail(f"no database: {str(error).strip()}; is louhua serve running with this configuration?")
-    except psycopg.errors.UndefinedTable:
-        fail("this database has no tables yet; run: louhua migrate")
 
 
 def _number(text: str, config: Config) -> str:
@@ -89,7 +67,7 @@ def set_(
             newcomer = {} if wanted in known.known else {"status": Status.REGISTERED}
             await save(connection, [msgspec.structs.replace(known[wanted], **(newcomer | changes))])
 
-    _with_database(settings, change)
+    with_database(settings, change)
     out.print(f"{number} is set", highlight=False)
 
 
@@ -101,7 +79,7 @@ def show(
     settings = load_config(config)
     wanted = _number(number, settings)
     country = settings.service.country
-    profile = _with_database(settings, lambda connection: lookup(connection, [wanted], NumberPlan(settings)))[
+    profile = with_database(settings, lambda connection: lookup(connection, [wanted], NumberPlan(settings)))[
         wanted
     ]
     out.print(f"number          {national(wanted, country)}", highlight=False)
@@ -132,7 +110,7 @@ def import_(
             for start in track(range(0, len(profiles), _BATCH), "Importing", console=err, transient=True):
                 await save(connection, profiles[start : start + _BATCH])
 
-    _with_database(settings, store)
+    with_database(settings, store)
     out.print(f"{len(profiles):,} subscribers imported", highlight=False)
 
 

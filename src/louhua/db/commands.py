@@ -1,0 +1,32 @@
+"""What commands that ask the database share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from louhua.config import Config
+from louhua.db.pool import Connection, database_url
+from louhua.terminal import fail
+
+T = TypeVar("T")
+
+
+def with_database(config: Config, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Do something with a connection; ends the program when there is no database."""
+
+    async def connected() -> T:
+        connection = await psycopg.AsyncConnection.connect(
+            database_url(config), autocommit=True, connect_timeout=5
+        )
+        async with connection:
+            return await work(connection)
+
+    try:
+        return asyncio.run(connected())
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        fail(f"no database: {str(error).strip()}; is louhua serve running with this configuration?")
+    except psycopg.errors.UndefinedTable:
+        fail("this database has no tables yet; run: louhua migrate")

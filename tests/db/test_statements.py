@@ -8,6 +8,7 @@ import pytest
 
 MODULES = [
     "louhua.alerts.store",
+    "louhua.reachability.counts",
     "louhua.reachability.store",
     "louhua.subscribers.store",
     "louhua.texts.inbound",

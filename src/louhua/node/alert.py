@@ -16,6 +16,9 @@ from louhua.config import Config, load_from_environment
 from louhua.db.pool import Pool, database_url, open_pool
 from louhua.health import PERIOD_S, Check, HealthFile
 from louhua.log import setup_logging
+from louhua.reachability.asking import keep_asking
+from louhua.reachability.prober import Prober
+from louhua.reachability.sources import Sources
 from louhua.texts.gateway import Gateway
 from louhua.together import run_together
 
@@ -32,6 +35,7 @@ class AlertRole:
         self._config = config
         self._pool = pool
         self._bus = bus
+        self._sources = Sources(config)
         self._worker = AlertWorker(config, pool, self._publish, self._wake)
         self._enquiries = Enquiries(config, pool, self._worker.wording, self._wake)
         self._gateways = [
@@ -53,7 +57,7 @@ class AlertRole:
             self._bus.consume(PhoneReachable, "alert-phones", self._worker.phones_reachable),
             self._bus.consume(TextReceipt, "alert-receipts", self._worker.receipts_came),
             self._bus.consume(TextReceived, "alert-texts", self._enquiries.texts_received),
-            self._worker.probe(),
+            keep_asking(self._pool, self._sources, [Prober(self._config)], self._wake),
             self._worker.sweep(),
             *(gateway.run() for gateway in self._gateways),
             self._report(),

@@ -61,7 +61,10 @@ class TextDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TextChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A text came into another state. ``error`` is a receipt's state or an SMSC's refusal."""
+    """A text came into another state. ``error`` is a receipt's state or an SMSC's refusal.
+
+    ``network_error`` is what the receipt says of the network, as ``3:31``: its type and its code.
+    """
 
     text_id: int
     kind: TextKind
@@ -70,6 +73,7 @@ class TextChange(msgspec.Struct, frozen=True, kw_only=True):
     state: TextState
     error: str
     at: datetime
+    network_error: str = ""
 
 
 Listener = Callable[[Connection, Sequence[TextChange]], Awaitable[Sequence[Event]]]

@@ -268,10 +268,12 @@ async def _finish(connection: Connection, done: Sequence[_Finish], now: datetime
     )
     cursor = await connection.execute(FINISH_TEXTS, {"ids": [item.text_id for item in done], "now": now})
     said_at = {item.text_id: item.receipt.at for item in done}
+    codes = {item.text_id: item.receipt.error for item in done}
     return [
         TextChange(
             text_id=text_id, kind=TextKind(kind), alert_id=alert_id, recipient=recipient,
             state=TextState(state), error=error, at=said_at.get(text_id, now),
+            network_error=codes.get(text_id, ""),
         )
         for text_id, kind, alert_id, recipient, state, error in await cursor.fetchall()
     ]  # fmt: skip

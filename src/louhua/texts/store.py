@@ -67,6 +67,9 @@ SELECT count(*)
 """
 
 # Primary-key look-ups.
+QUEUED_AT: Final = "SELECT id, created_at FROM texts_text WHERE id = ANY(%(ids)s)"
+
+# Primary-key look-ups.
 RENEW: Final = """
 UPDATE texts_text SET lease_until = %(lease_until)s WHERE id = ANY(%(ids)s) AND state = 'sending'
 """
@@ -240,6 +243,11 @@ async def claim(
         )
         for row in await cursor.fetchall()
     ]
+
+
+async def queued_at(connection: Connection, ids: Sequence[int]) -> dict[int, datetime]:
+    """When each text came into the outbox: whatever has happened to it is later."""
+    return dict(await (await connection.execute(QUEUED_AT, {"ids": list(ids)})).fetchall())
 
 
 async def renew(connection: Connection, ids: Sequence[int], lease_until: datetime) -> None:

@@ -22,6 +22,8 @@ class Registrar(Section):
     """Addresses or networks that NOTIFY may come from, besides that of ``address``."""
     uri: str = Field(pattern=r"^sips?:[^\s<>;?]*\{number\}[^\s<>?]*$", max_length=200)
     """Address of record, as ``sip:+{number}@ims.example``."""
+    identity: str = Field(default="", pattern=r"^(sips?:[^\s<>;?]+)?$", max_length=200)
+    """Who we are to the registrar, in From and P-Asserted-Identity; empty: ``sip:louhua@`` and our address."""
     expires: Duration = timedelta(minutes=10)
     """How long a subscription lasts; a registrar that forgot them is noticed as late as that."""
     rate: int = Field(default=50, ge=1, le=5000)

@@ -18,6 +18,7 @@ from louhua.health import PERIOD_S, Check, HealthFile
 from louhua.log import setup_logging
 from louhua.reachability.asking import keep_asking
 from louhua.reachability.prober import Prober
+from louhua.reachability.reg.registrar import RegistrarSource
 from louhua.reachability.sources import Sources
 from louhua.texts.gateway import Gateway
 from louhua.together import run_together
@@ -36,6 +37,11 @@ class AlertRole:
         self._pool = pool
         self._bus = bus
         self._sources = Sources(config)
+        self._registrars = [
+            RegistrarSource(registrar, self._sources, bus.publish)
+            for registrar in config.registrars
+            if f"reg:{registrar.name}" in self._sources.known
+        ]
         self._worker = AlertWorker(config, pool, self._publish, self._wake)
         self._enquiries = Enquiries(config, pool, self._worker.wording, self._wake)
         self._gateways = [
@@ -57,7 +63,8 @@ class AlertRole:
             self._bus.consume(PhoneReachable, "alert-phones", self._worker.phones_reachable),
             self._bus.consume(TextReceipt, "alert-receipts", self._worker.receipts_came),
             self._bus.consume(TextReceived, "alert-texts", self._enquiries.texts_received),
-            keep_asking(self._pool, self._sources, [Prober(self._config)], self._wake),
+            keep_asking(self._pool, self._sources, [Prober(self._config), *self._registrars], self._wake),
+            *(registrar.run() for registrar in self._registrars),
             self._worker.sweep(),
             *(gateway.run() for gateway in self._gateways),
             self._report(),
@@ -83,7 +90,7 @@ class AlertRole:
                     detail=f"{sum(link.bound for link in health.links)} of {len(health.links)} bound",
                 )
                 for health in (gateway.health() for gateway in self._gateways)
-            }})  # fmt: skip
+            }, **{f"registrar {reg.name}": reg.health() for reg in self._registrars}})  # fmt: skip
             await asyncio.sleep(PERIOD_S)
 
 

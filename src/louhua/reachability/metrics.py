@@ -9,3 +9,6 @@ SUBSCRIPTIONS = Gauge(
     "louhua_reg_subscriptions", "Live subscriptions to registrations", ["registrar"], multiprocess_mode="livesum"
 )
 REG_ANSWERS = Counter("louhua_reg_answers_total", "What registrars said about phones", ["registrar", "answer"])
+REG_STRANGERS = Counter(
+    "louhua_reg_strangers_total", "Datagrams from addresses that are not the registrar's", ["registrar"]
+)

@@ -18,7 +18,7 @@ NOBODY: Final = ""
 """Stands for a source where nobody is asked: the watch ends by other news, or by its limit."""
 
 AWAY_FOR: Final = timedelta(minutes=1)
-"""A source that is away is asked again so much later, where there is no other."""
+"""A source that is away is asked again so much later at least, where there is no other."""
 
 
 class Source(Protocol):
@@ -83,10 +83,16 @@ class Sources:
         orders = (self.order(callee) for callee in callees)
         return [Ask(order[0], now + self._hold_off) if order else Ask(NOBODY, None) for order in orders]
 
-    def away(self, callee: str, asked: str, given_up: Collection[str], now: datetime) -> Step:
-        """``asked`` cannot tell at present."""
+    def away(
+        self, callee: str, asked: str, given_up: Collection[str], now: datetime, wait: timedelta = AWAY_FOR
+    ) -> Step:
+        """``asked`` cannot tell at present; where there is no other it is asked again after ``wait``."""
         source = after(self.order(callee), asked, given_up)
-        return Step(callee, asked, _ask(source, now + AWAY_FOR if source == asked else now))
+        return Step(callee, asked, _ask(source, now + max(wait, AWAY_FOR) if source == asked else now))
+
+    def again(self, callee: str, asked: str, now: datetime) -> Step:
+        """``asked`` has told; who is watched all the same was called since."""
+        return Step(callee, asked, Ask(asked, now + self._hold_off))
 
     def gave_up(self, callee: str, asked: str, given_up: Collection[str], now: datetime) -> Step:
         """``asked`` will not tell about this phone."""

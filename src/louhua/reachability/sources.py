@@ -21,6 +21,10 @@ AWAY_FOR: Final = timedelta(minutes=1)
 """A source that is away is asked again so much later at least, where there is no other."""
 
 
+_NEWS_TRAVELS: Final = timedelta(seconds=5)
+"""So long the event that ends a watch may need, before it is taken for one that must go on."""
+
+
 class Source(Protocol):
     """Asks about watched phones. Its answers are events, not results: they may come days later."""
 
@@ -92,7 +96,7 @@ class Sources:
 
     def again(self, callee: str, asked: str, now: datetime) -> Step:
         """``asked`` has told; who is watched all the same was called since."""
-        return Step(callee, asked, Ask(asked, now + self._hold_off))
+        return Step(callee, asked, Ask(asked, now + max(self._hold_off, _NEWS_TRAVELS)))
 
     def gave_up(self, callee: str, asked: str, given_up: Collection[str], now: datetime) -> Step:
         """``asked`` will not tell about this phone."""

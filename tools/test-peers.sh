@@ -1,9 +1,16 @@
 #!/bin/sh
-# Install the peers the tests talk to, where missing: SIPp (Debian) and npm's smpp (an SMSC that is not ours).
+# Install the peers the tests talk to, where missing: SIPp and Kamailio (Debian), a caller and a registrar that are not
+# ours, and npm's smpp (an SMSC that is not ours).
 set -eu
 
 wanted=
 command -v sipp >/dev/null 2>&1 || wanted="$wanted sip-tester"
+kamailio=
+if ! command -v kamailio >/dev/null 2>&1 || [ ! -d /usr/share/kamailio/db_sqlite ] ||
+    ! ls /usr/lib/*/kamailio/modules/presence_reginfo.so /usr/lib/*/kamailio/modules/db_sqlite.so >/dev/null 2>&1; then
+    kamailio=new
+    wanted="$wanted kamailio kamailio-presence-modules kamailio-sqlite-modules"
+fi
 command -v node >/dev/null 2>&1 || wanted="$wanted nodejs"
 command -v npm >/dev/null 2>&1 || wanted="$wanted npm"
 if [ -n "$wanted" ]; then
@@ -14,6 +21,10 @@ if [ -n "$wanted" ]; then
     if ! { $sudo apt-get update -qq && $sudo apt-get install -y -qq --no-install-recommends $wanted >/dev/null; }; then
         echo "louhua: the tests need these packages; run: sudo apt-get install$wanted" >&2
         exit 1
+    fi
+    # The tests start a Kamailio of their own; the package's would hold SIP's port.
+    if [ "$kamailio" = new ] && command -v systemctl >/dev/null 2>&1; then
+        $sudo systemctl disable --now kamailio >/dev/null 2>&1 || true
     fi
 fi
 if [ ! -d tests/peers/node_modules/smpp ]; then

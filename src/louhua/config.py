@@ -13,9 +13,6 @@ from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -25,7 +22,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from louhua.durations import Duration
 from louhua.hours import NEVER, HoursOfDay
+from louhua.informants import Api, Registrar
 from louhua.mistakes import all_in_words
+from louhua.section import Address, Section, networks
 
 Role = Literal["call", "alert", "web"]
 NumberSource = Literal["diversion", "history-info", "p-called-party-id", "to", "request-uri"]
@@ -48,17 +47,6 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-def _address(value: Any) -> Any:
-    """Check ``host:port``."""
-    host, colon, port = str(value).rpartition(":")
-    if not colon or not host or not port.isdigit() or not 0 <= int(port) <= 65535:
-        raise ValueError(f"{value!r} is not an address; write it like 127.0.0.1:5060")
-    return value
-
-
-Address = Annotated[str, BeforeValidator(_address)]
-
-
 def split_address(address: str) -> tuple[str, int]:
     """``"127.0.0.1:5060"`` as ``("127.0.0.1", 5060)``."""
     host, _, port = address.rpartition(":")
@@ -72,12 +60,6 @@ def _is_elsewhere(host: str) -> bool:
     except ValueError:
         return False
     return not address.is_loopback and not address.is_unspecified
-
-
-class Section(BaseModel):
-    """A table of the file: unknown keys are refused, values cannot change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Node(Section):
@@ -147,12 +129,7 @@ class Trunk(Section):
     @field_validator("peers")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for peer in value:
-            try:
-                ipaddress.ip_network(peer)
-            except ValueError as error:
-                raise ValueError(f"{error}; write a network like 10.1.2.0/24 or an address") from None
-        return value
+        return networks(value)
 
 
 class Sip(Section):
@@ -221,6 +198,8 @@ class Smsc(Section):
     rate: float = Field(default=100, ge=0)
     """Messages a second and connection; 0 is without limit."""
     reachability: Literal["probe", "set_dpf", "none"] = "probe"
+    probe_rate: int = Field(default=0, ge=0)
+    """Probes a second of all nodes together; 0 is as many as the SMSC takes."""
     receipt_ids: Literal["as-is", "hex", "decimal"] = "as-is"
     """How ids stand in receipts, where that differs from the submit response."""
     tls: bool = False
@@ -253,6 +232,9 @@ class NumberRange(Section):
     """Whether calls to these numbers make alerts."""
     smsc: tuple[str, ...] = Field(default=(), max_length=8)
     """Names of the SMSCs for texts to these numbers: the first that is up; empty: whichever has room."""
+    reachability: tuple[str, ...] = ()
+    """Who is asked whether these phones are back, the next where the one before cannot tell: ``probe`` or the name
+    of a registrar. Empty: what the SMSC's own ``reachability`` says."""
 
 
 class Texts(Section):
@@ -270,6 +252,8 @@ class Alerts(Section):
     when_watch_ends: Literal["send", "drop"] = "send"
     probe_hold_off: Duration = timedelta(seconds=100)
     """From the call to the first probe: a phone out of cover is often back at once."""
+    probes_per_day: int = Field(default=24, ge=1, le=1000)
+    """Probes a number and day at most."""
     enquiry_window: Duration = timedelta(hours=24)
     """How long D answers a teaser, which names it in whole hours."""
     enquiry_days: int = Field(default=7, ge=0, le=31)
@@ -370,9 +354,11 @@ class Config(BaseSettings):
     smsc: tuple[Smsc, ...] = ()
     ranges: tuple[NumberRange, ...] = ()
     texts: Texts = Texts()
+    registrars: tuple[Registrar, ...] = ()
     alerts: Alerts = Alerts()
     retention: Retention = Retention()
     web: Web = Web()
+    api: Api = Api()
 
     @classmethod
     def settings_customise_sources(
@@ -406,6 +392,23 @@ class Config(BaseSettings):
                 if prefix in owners:
                     raise ValueError(f"ranges {given.name}: {prefix} is a prefix of {owners[prefix]}, too")
                 owners[prefix] = given.name
+        return self
+
+    @model_validator(mode="after")
+    def _sources_make_sense(self) -> Self:
+        names = [registrar.name for registrar in self.registrars]
+        if len(names) != len(set(names)):
+            raise ValueError("two [[registrars]] have the same name; give each its own")
+        listens = [registrar.listen for registrar in self.registrars]
+        if len(listens) != len(set(listens)):
+            raise ValueError("two [[registrars]] listen on the same port; give each its own")
+        for given in self.ranges:
+            if missing := [name for name in given.reachability if name not in ("probe", *names)]:
+                raise ValueError(
+                    f"ranges {given.name}: reachability {missing[0]!r}: write probe or the name of a registrar"
+                )
+            if len(given.reachability) != len(set(given.reachability)):
+                raise ValueError(f"ranges {given.name}: reachability names a source twice")
         return self
 
 

@@ -98,7 +98,7 @@ class Story:
     async def probe(self) -> int:
         """Queue the probes that are due."""
         async with self.pool.connection() as connection:
-            return await self._prober.probe(connection, datetime.now(UTC), 500)
+            return await self._prober.ask(connection, datetime.now(UTC))
 
     async def sweep(self) -> None:
         """End the watches and the offers whose limits are over."""
@@ -188,6 +188,7 @@ class Story:
         for table, columns in {
             "alerts_alert": "first_at last_at due_at expires_at updated_at",
             "reachability_watch": "since last_call_at limit_at next_probe_at",
+            "reachability_probed": "asked_at",
             "texts_text": "due_at lease_until submitted_at created_at",
             "texts_helpsent": "sent_at",
         }.items():

@@ -10,7 +10,7 @@ import pytest
 from psycopg.errors import DeadlockDetected
 from tests.alerts.story import Story, Tell
 
-from louhua.bus.events import Choice, Reason, ReceiptState
+from louhua.bus.events import Choice, PhoneReachable, Reason, ReceiptState, Source, TextReceipt
 from louhua.subscribers.profiles import Privacy
 from louhua.texts import receipts, store
 from louhua.texts.retries import Retries
@@ -524,5 +524,56 @@ def test_a_receipt_and_its_response_stored_in_the_same_moment_find_each_other(te
             await asyncio.sleep(0.2)
         await storing
         assert await s.alerts() == [("call_back", A, "delivered", 1)]
+
+    tell(story)
+
+
+def test_a_delivered_text_says_that_the_phone_is_on(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.texted("what?")
+        await s.calls(s.call(at=datetime.now(UTC) - timedelta(seconds=1)))
+        (text,) = await s.claim()
+        assert text.kind == "reply"
+        (message_id,) = await s.accepted(text)
+        await s.rows("UPDATE reachability_watch SET last_call_at = last_call_at - interval '1 minute' RETURNING 1")
+        await s.rows("UPDATE alerts_alert SET last_at = last_at - interval '1 minute' RETURNING 1")
+        await s.receipt(message_id)
+        assert await s.alerts() == [("call_back", A, "due", 1)]
+        assert await s.rows("SELECT * FROM reachability_watch") == []
+        (news,) = s.published
+        assert isinstance(news, PhoneReachable)
+        assert (news.number, news.source) == (CALLEE, Source.TEXT)
+
+    tell(story)
+
+
+def test_a_text_from_before_the_call_only_makes_us_ask(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.texted("what?")
+        (text,) = await s.claim()
+        (message_id,) = await s.accepted(text)
+        await s.calls(s.call())
+        await s.receipt(message_id)
+        assert await s.alerts() == [("call_back", A, "held", 1)], "it may have arrived before the phone went off"
+        assert s.published == []
+        assert await s.probe() == 1, "without the hold-off"
+
+    tell(story, probe_hold_off="1h")
+
+
+def test_who_is_busy_with_another_message_is_on(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        await s.calls(s.call())
+        await s.probe()
+        (message_id,) = await s.accepted(*await s.claim())
+        await s.worker.receipts_came(
+            [
+                TextReceipt(
+                    id="r", smsc="s", message_id=message_id, number=CALLEE, state=ReceiptState.UNDELIVERABLE,
+                    at=datetime.now(UTC), error="3:31",
+                )
+            ]
+        )  # fmt: skip
+        assert await s.alerts() == [("call_back", A, "due", 1)]
 
     tell(story)

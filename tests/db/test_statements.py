@@ -10,6 +10,7 @@ MODULES = [
     "louhua.alerts.daily",
     "louhua.alerts.history",
     "louhua.alerts.store",
+    "louhua.reachability.counts",
     "louhua.reachability.store",
     "louhua.retention.partitions",
     "louhua.retention.store",

@@ -9,7 +9,7 @@ from typing import Any, cast
 from louhua.calls.media.dtmf import KeyReceiver
 from louhua.calls.media.rtp import FRAME, Packet
 from louhua.calls.media.rtp import parse as parse_rtp
-from louhua.sandbox.sip import Message, parse
+from louhua.sip import Message, parse
 
 LIMIT_S = 8.0
 _COPIED = {"Via", "From", "To", "Call-ID", "CSeq"}

@@ -10,7 +10,7 @@ from tests.sandbox.far_end import FarEnd, far_end
 
 from louhua.sandbox.listening import Library
 from louhua.sandbox.phone import CallReport, HangUp, Phone, PhoneError, Step, Wait
-from louhua.sandbox.sip import Message, answer_to, parse
+from louhua.sip import Message, answer_to, parse
 
 CALLER, CALLEE = "13900139000", "13800138000"
 Story = Callable[[FarEnd, Phone], Awaitable[None]]

@@ -13,8 +13,9 @@ from louhua.alerts.states import Kind
 from louhua.bus.events import Event, PhoneReachable, Source
 from louhua.config import Config
 from louhua.db.pool import Connection
-from louhua.reachability.prober import Prober
-from louhua.reachability.store import end_watches, watch
+from louhua.reachability.prober import Prober, delivered_texts
+from louhua.reachability.sources import Sources
+from louhua.reachability.store import News, end_watches, latest, probe_soon, watch
 from louhua.texts.outbox import TextChange, TextKind, TextState
 from louhua.texts.smpp.status import Retry
 
@@ -25,19 +26,25 @@ class Outcomes:
     def __init__(self, config: Config, prober: Prober) -> None:
         self._settings = config.alerts
         self._prober = prober
+        self._sources = Sources(config)
 
     async def texts_changed(self, connection: Connection, changes: Sequence[TextChange]) -> Sequence[Event]:
-        """Move alerts and watches along; the phones that probes found on, as events."""
+        """Move alerts and watches along; the phones that probes and texts found on, as events.
+
+        Who was called since a text that arrived was sent is probed at once: the phone may be on or off again.
+        """
         at = max(change.at for change in changes)
         await self._alerts_changed(connection, changes, at)
-        news = await self._prober.read(connection, changes)
+        probed = await self._prober.read(connection, changes)
+        texted = await delivered_texts(connection, changes)
+        news = latest([*probed, *texted])
         ended = await end_watches(connection, news)
         await store.release(connection, ended, at)
-        await self._prober.doubt(connection, [item for item in news if item not in ended], at)
-        probes = {change.recipient: change.text_id for change in changes if change.kind is TextKind.PROBE}
+        await probe_soon(connection, [item.number for item in news if item not in ended], at)
+        texts = {(change.recipient, change.kind is TextKind.PROBE): change.text_id for change in changes}
         return [
-            PhoneReachable(id=f"probe:{probes[item.number]}", number=item.number, source=Source.PROBE, at=item.at)
-            for item in news
+            *(_told(Source.PROBE, item, texts[item.number, True]) for item in probed),
+            *(_told(Source.TEXT, item, texts[item.number, False]) for item in texted if item in ended),
         ]
 
     async def _alerts_changed(self, connection: Connection, changes: Sequence[TextChange], at: datetime) -> None:
@@ -71,12 +78,9 @@ class Outcomes:
         await store.give_up(connection, [(alert.id, failed[alert.id].error) for alert in over], at)
         _count("failed", [alert.kind for alert in over])
         awaited = {life.id for life in lives if life.watched and life.id in again}
-        await watch(
-            connection,
-            [(callee, at, at) for callee in sorted({alert.callee for alert in alerts if alert.id in awaited})],
-            self._settings.watch_limit,
-            self._prober.first_probe_at(at),
-        )
+        callees = sorted({alert.callee for alert in alerts if alert.id in awaited})
+        waits = [(callee, at, at) for callee in callees]
+        await watch(connection, waits, self._settings.watch_limit, self._sources.first(callees, at))
         return [alert.callee for alert in over if alert.kind is Kind.TEASER]
 
 
@@ -91,6 +95,10 @@ def _next_life(alert: store.Failing, change: TextChange, at: datetime) -> store.
     if change.retry is Retry.WAIT and alert.kind is not Kind.POWER_ON:
         return store.Retry(alert.id, watched=True, due_at=None, error=change.error)
     return store.Retry(alert.id, watched=False, due_at=at + wait, error=change.error)
+
+
+def _told(source: Source, news: News, text_id: int) -> PhoneReachable:
+    return PhoneReachable(id=f"{source}:{text_id}", number=news.number, source=source, at=news.at)
 
 
 def _count(happened: str, kinds: Sequence[str]) -> None:

@@ -25,8 +25,9 @@ from louhua.bus.events import CallEnded, Event, PhoneReachable, Source, TextRece
 from louhua.config import Config
 from louhua.db.pool import Connection, Pool
 from louhua.numbers import national
-from louhua.reachability.metrics import WATCHES
+from louhua.reachability.metrics import NEWS, WATCHES
 from louhua.reachability.prober import Prober
+from louhua.reachability.sources import Sources
 from louhua.reachability.store import News, count, end_watches, watch, watches_over
 from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.store import Profiles, lookup
@@ -41,8 +42,6 @@ from louhua.voicemail.store import keep_messages
 
 log = structlog.get_logger()
 
-_PROBE_EVERY_S: Final = 0.5
-_PROBES_AT_ONCE: Final = 500
 _SWEEP_EVERY_S: Final = 2.0
 _DATABASE_AWAY_S: Final = 10.0
 _A_MESSAGE_LASTS: Final = timedelta(days=1)
@@ -61,14 +60,14 @@ class AlertWorker:
         self._pool = pool
         self._publish = publish
         self._wake = wake
-        self._prober = Prober(config)
+        self._sources = Sources(config)
         self._swept = time.monotonic()
         hours = int(config.alerts.enquiry_window.total_seconds() // 3600)
         self._plan = NumberPlan(config)
         self._routes = Routes(config)
         self._retries = Retries(config.smsc)
         self.wording = Wording(config.service, hours, opt_out=config.alerts.opt_out)
-        self.outcomes = Outcomes(config, self._prober)
+        self.outcomes = Outcomes(config, Prober(config))
 
     @property
     def database_answers(self) -> bool:
@@ -100,7 +99,8 @@ class AlertWorker:
             for draft in rules.drafts_of(call, profiles[call.callee], profiles[call.caller], settings)
         )
         waits = [(wait.callee, wait.since, wait.last_call_at) for wait in rules.waits_of(drafts)]
-        await watch(connection, waits, settings.watch_limit, self._prober.first_probe_at(now))
+        asks = self._sources.first([callee for callee, _, _ in waits], now)
+        await watch(connection, waits, settings.watch_limit, asks)
         await store.merge_alerts(connection, drafts, LONGEST_QUIET * settings.quiet_time, now)
 
     async def _phones_seen(self, connection: Connection, calls: Sequence[CallEnded], now: datetime) -> list[Event]:
@@ -123,6 +123,8 @@ class AlertWorker:
         async with self._pool.connection() as connection, connection.transaction():
             ended = await end_watches(connection, news)
             await store.release(connection, ended, datetime.now(UTC))
+        for event in events:
+            NEWS.labels(event.source).inc()
         self._wake()
 
     async def receipts_came(self, events: list[TextReceipt]) -> None:
@@ -193,17 +195,6 @@ class AlertWorker:
             else self.wording.alert(facts[0], profile.language),
             alert_ids=tuple(alert.id for alert in text.alerts),
         )
-
-    async def probe(self) -> None:
-        """Queue probes as they are due, until cancelled."""
-        while True:
-            try:
-                async with self._pool.connection() as connection:
-                    if await self._prober.probe(connection, datetime.now(UTC), _PROBES_AT_ONCE):
-                        self._wake()
-            except psycopg.OperationalError as error:
-                log.warning("prober.database_away", error=str(error))
-            await asyncio.sleep(_PROBE_EVERY_S)
 
     async def sweep(self) -> None:
         """End what has a limit (watches, offers) until cancelled."""

@@ -13,8 +13,9 @@ from louhua.retention.partitions import keep_days
 
 # Open alerts as several callers each left them on phones that are off: what a network failure leaves behind.
 _WATCHES: Final = """
-INSERT INTO reachability_watch (callee, since, last_call_at, limit_at, next_probe_at, probes)
-SELECT '8615' || lpad(n::text, 9, '0'), now(), now(), now() + interval '72 hours', now() + interval '24 hours', 1
+INSERT INTO reachability_watch (callee, since, last_call_at, limit_at, source, next_probe_at, probes)
+SELECT '8615' || lpad(n::text, 9, '0'), now(), now(), now() + interval '72 hours',
+       'probe:sandbox', now() + interval '24 hours', 1
   FROM generate_series(1, %(watches)s) AS n
 """
 _ALERTS: Final = """

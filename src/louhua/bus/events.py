@@ -86,6 +86,8 @@ class Source(StrEnum):
 
     PROBE = "probe"
     ALERT_NOTIFICATION = "alert_notification"
+    REG = "reg"
+    TEXT = "text"
     CALL = "call"
     API = "api"
 

@@ -20,6 +20,10 @@ from louhua.db.pool import Pool, database_url, open_pool
 from louhua.health import PERIOD_S, Check, HealthFile
 from louhua.log import setup_logging
 from louhua.processes import StartError
+from louhua.reachability.asking import keep_asking
+from louhua.reachability.prober import Prober
+from louhua.reachability.reg.registrar import RegistrarSource
+from louhua.reachability.sources import Sources
 from louhua.retention.housekeeper import Housekeeper
 from louhua.texts.gateway import Gateway
 from louhua.texts.routes import Routes
@@ -39,6 +43,12 @@ class AlertRole:
         self._config = config
         self._pool = pool
         self._bus = bus
+        self._sources = Sources(config)
+        self._registrars = [
+            RegistrarSource(registrar, self._sources, bus.publish)
+            for registrar in config.registrars
+            if f"reg:{registrar.name}" in self._sources.known
+        ]
         self._worker = AlertWorker(config, pool, self._publish, self._wake)
         self._enquiries = Enquiries(config, pool, self._worker.wording, self._wake)
         self._housekeeper = Housekeeper(config, bus)
@@ -63,7 +73,8 @@ class AlertRole:
             self._bus.consume(PhoneReachable, "alert-phones", self._worker.phones_reachable),
             self._bus.consume(TextReceipt, "alert-receipts", self._worker.receipts_came),
             self._bus.consume(TextReceived, "alert-texts", self._enquiries.texts_received),
-            self._worker.probe(),
+            keep_asking(self._pool, self._sources, [Prober(self._config), *self._registrars], self._wake),
+            *(registrar.run() for registrar in self._registrars),
             self._worker.sweep(),
             self._housekeeper.run(),
             *(gateway.run() for gateway in self._gateways),
@@ -93,7 +104,7 @@ class AlertRole:
                     detail=f"{sum(link.bound for link in health.links)} of {len(health.links)} bound",
                 )
                 for health in (gateway.health() for gateway in self._gateways)
-            })  # fmt: skip
+            } | {f"registrar {reg.name}": reg.health() for reg in self._registrars})  # fmt: skip
             await asyncio.sleep(PERIOD_S)
 
 

@@ -1,4 +1,4 @@
-"""Probes: asks the SMSC about watched phones, and reads the answers.
+"""Probes: asks the SMSCs about watched phones, and reads the answers.
 
 Only phones with a watch are probed, that is phones that somebody called. A probe is a row of the outbox, written
 in the transaction that claims its watch.
@@ -9,9 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
+
 from louhua.config import Config, Smsc
 from louhua.db.pool import Connection
-from louhua.reachability import store
+from louhua.numbers import masked
+from louhua.reachability import counts, store
 from louhua.reachability.ladder import (
     NEXT_UNLESS_HEARD,
     NOTIFIED_PROBE_VALIDITY,
@@ -22,59 +25,86 @@ from louhua.reachability.ladder import (
     verdict_of,
 )
 from louhua.reachability.metrics import PROBES
-from louhua.reachability.store import News
+from louhua.reachability.sources import Ask, Sources, Step
+from louhua.reachability.store import Asked, News
 from louhua.texts.outbox import TextChange, TextDraft, TextKind, TextState
 from louhua.texts.routes import Routes
 from louhua.texts.store import enqueue, queued_at, waiting
+
+log = structlog.get_logger()
 
 _AT_ONCE: Final = 500
 
 
 class Prober:
-    """Knows which SMSC answers whether a phone is back: the first configured one that can."""
+    """The source that asks SMSCs, each about the numbers that are its own."""
 
     def __init__(self, config: Config) -> None:
         self._sender = config.service.access_number
         self._routes = Routes(config)
-        self._hold_off = config.alerts.probe_hold_off
-        self._smsc: Smsc | None = next((smsc for smsc in config.smsc if smsc.reachability != "none"), None)
+        self._zone = config.service.zone
+        self._per_day = config.alerts.probes_per_day
+        self._sources = Sources(config)
+        self._smscs = {
+            f"probe:{smsc.name}": smsc for smsc in config.smsc if f"probe:{smsc.name}" in self._sources.known
+        }
 
-    def first_probe_at(self, now: datetime) -> datetime | None:
-        """When a new watch is probed first; ``None`` when no SMSC can tell."""
-        return None if self._smsc is None else now + self._hold_off
+    async def ask(self, connection: Connection, now: datetime) -> int:
+        """Queue probes for the watches that are due; how many."""
+        return sum([await self._probe(connection, source, now) for source in self._smscs])
 
-    async def probe(self, connection: Connection, now: datetime, limit: int) -> int:
-        """Queue probes for the watches that are due; how many.
-
-        No more are queued than the SMSC takes in about a second: what waits in the outbox is in the way.
-        """
-        if self._smsc is None:
-            return 0
-        most = min(limit, _a_second_of(self._smsc))
-        most -= await waiting(connection, self._routes.beginning_with(self._smsc.name), TextKind.PROBE, now, most)
+    async def _probe(self, connection: Connection, source: str, now: datetime) -> int:
+        """No more are queued than the SMSC takes in about a second: what waits in the outbox is in the way."""
+        smsc = self._smscs[source]
+        most = _a_second_of(smsc)
+        most -= await waiting(connection, self._routes.beginning_with(smsc.name), TextKind.PROBE, now, most)
         if most <= 0:
             return 0
-        notified = self._smsc.reachability == "set_dpf"
         async with connection.transaction():
-            callees = await store.claim_probes(connection, now, now + NEXT_UNLESS_HEARD, most)
-            drafts = [
-                TextDraft(
-                    kind=TextKind.PROBE,
-                    sender=self._sender,
-                    recipient=callee,
-                    body="",
-                    protocol_id=TYPE_0,
-                    set_dpf=notified,
-                    validity=NOTIFIED_PROBE_VALIDITY if notified else PROBE_VALIDITY,
-                    smsc=self._smsc.name,
-                )
-                for callee in callees
-            ]
-            await enqueue(connection, drafts, now, self._routes)
+            if smsc.probe_rate:
+                most = min(most, await counts.room(connection, smsc.name, smsc.probe_rate, now))
+            claimed = await store.claim(connection, source, now, now + NEXT_UNLESS_HEARD, most)
+            if not claimed:
+                return 0
+            allowed = await counts.count_probes(
+                connection, smsc.name, claimed, now,
+                day=now.astimezone(self._zone).date(), per_day=self._per_day, lost_after=NEXT_UNLESS_HEARD,
+            )  # fmt: skip
+            callees = [callee for callee in claimed if callee in allowed]
+            await self._put_off(connection, source, [callee for callee in claimed if callee not in allowed], now)
+            await enqueue(connection, [self._draft(callee, smsc) for callee in callees], now, self._routes)
+        for callee in callees:
+            log.info("probe.queued", number=masked(callee), smsc=smsc.name, way=smsc.reachability)
+        PROBES.labels("queued").inc(len(callees))
         return len(callees)
 
+    def _draft(self, callee: str, smsc: Smsc) -> TextDraft:
+        notified = smsc.reachability == "set_dpf"
+        return TextDraft(
+            kind=TextKind.PROBE,
+            sender=self._sender,
+            recipient=callee,
+            body="",
+            protocol_id=TYPE_0,
+            set_dpf=notified,
+            validity=NOTIFIED_PROBE_VALIDITY if notified else PROBE_VALIDITY,
+            smsc=smsc.name,
+        )
+
+    async def _put_off(self, connection: Connection, source: str, callees: Sequence[str], now: datetime) -> None:
+        """These have had their probes of today, or have one on its way, whose end will tell."""
+        if not callees:
+            return
+        coming = await counts.on_their_way(connection, callees, now, NEXT_UNLESS_HEARD)
+        spent = [callee for callee in callees if callee not in coming]
+        tomorrow = Ask(source, _tomorrow(now.astimezone(self._zone)))
+        await store.move(connection, [Step(callee, source, tomorrow) for callee in spent])
+        for callee in spent:
+            log.info("probe.limit", number=masked(callee), per_day=self._per_day)
+        PROBES.labels("over the limit").inc(len(spent))
+
     async def read(self, connection: Connection, changes: Sequence[TextChange]) -> list[News]:
-        """What finished probes say: the phones that are back; the others are asked again by the ladder.
+        """What finished probes say: the phones that are back; about the others the ladder decides.
 
         A phone got its probe at some time after that was queued. When exactly nobody knows: a receipt may have
         waited, for us or for the SMSC, and the phone may be off again.
@@ -86,48 +116,57 @@ class Prober:
         ]
         if not finished:
             return []
+        await counts.arrived(connection, [change.recipient for change in finished])
         reached: list[TextChange] = []
-        again: list[TextChange] = []
+        others: list[TextChange] = []
         for change in finished:
-            verdict = verdict_of(_outcome(change))
+            verdict = verdict_of(_outcome(change), change.network_error)
             PROBES.labels(verdict).inc()
-            if verdict is Verdict.REACHABLE:
-                reached.append(change)
-            else:
-                again.append(change)
-        if again:
-            await self._ask_again(connection, again)
+            log.info("probe.ended", number=masked(change.recipient), outcome=_outcome(change), verdict=verdict)
+            (reached if verdict is Verdict.REACHABLE else others).append(change)
+        await self._go_on(connection, others)
         since = await queued_at(connection, [change.text_id for change in reached])
         return [News(change.recipient, since[change.text_id]) for change in reached]
 
-    async def doubt(self, connection: Connection, news: Sequence[News], now: datetime) -> None:
-        """These news ended no watch: who was called since their probes were sent is asked once more."""
-        await store.probe_soon(connection, [item.number for item in news], now)
-
-    async def _ask_again(self, connection: Connection, changes: Sequence[TextChange]) -> None:
-        probes = await store.probes_so_far(connection, [change.recipient for change in changes])
-        await store.reschedule(
+    async def _go_on(self, connection: Connection, changes: Sequence[TextChange]) -> None:
+        if not changes:
+            return
+        watched = await store.asked(connection, [change.recipient for change in changes])
+        await store.move(
             connection,
             [
-                (change.recipient, self._next(change, probes[change.recipient]))
+                self._step(change, watched[change.recipient])
                 for change in changes
-                if change.recipient in probes
+                if change.recipient in watched and watched[change.recipient].source in self._smscs
             ],
         )
 
-    def _next(self, change: TextChange, probes: int) -> datetime | None:
-        wait = next_probe_after(_outcome(change), probes)
+    def _step(self, change: TextChange, watched: Asked) -> Step:
+        notified = self._smscs[watched.source].reachability == "set_dpf"
+        wait = next_probe_after(_outcome(change), watched.probes, change.at - watched.since, notified=notified)
         if wait is None:
-            return None
-        notified = self._smsc is not None and self._smsc.reachability == "set_dpf"
-        if notified and verdict_of(_outcome(change)) is Verdict.WAIT:
-            wait = PROBE_VALIDITY - timedelta(minutes=1)
-        return change.at + wait
+            return self._sources.gave_up(change.recipient, watched.source, watched.given_up, change.at)
+        return Step(change.recipient, watched.source, Ask(watched.source, change.at + wait))
+
+
+async def delivered_texts(connection: Connection, changes: Sequence[TextChange]) -> list[News]:
+    """Phones that got an ordinary text are on; when exactly nobody knows, but after it was queued."""
+    delivered = [
+        change for change in changes if change.kind is not TextKind.PROBE and change.state is TextState.DELIVERED
+    ]
+    if not delivered:
+        return []
+    since = await queued_at(connection, [change.text_id for change in delivered])
+    return [News(change.recipient, since[change.text_id]) for change in delivered]
 
 
 def _a_second_of(smsc: Smsc) -> int:
     """How many probes are worth queuing at a time."""
     return min(_AT_ONCE, math.ceil(smsc.rate * smsc.connections)) if smsc.rate else _AT_ONCE
+
+
+def _tomorrow(local: datetime) -> datetime:
+    return (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _outcome(change: TextChange) -> str:

@@ -1,20 +1,22 @@
 """Watches in PostgreSQL, a batch at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
 from louhua.db.pool import Connection
+from louhua.reachability.sources import Ask, Step
 
 # One row a callee. The row is locked even when nothing changes, so that news of the phone, which delete it,
 # see the alert that this transaction adds. HOT: no indexed column changes on conflict.
 WATCH: Final = """
-INSERT INTO reachability_watch AS w (callee, since, last_call_at, limit_at, next_probe_at, probes)
-SELECT callee, since, last_call_at, since + %(limit)s, %(next_probe_at)s, 0
-  FROM unnest(%(callees)s::text[], %(since)s::timestamptz[], %(last_call_at)s::timestamptz[])
-    AS given (callee, since, last_call_at)
+INSERT INTO reachability_watch AS w (callee, since, last_call_at, limit_at, source, next_probe_at, probes)
+SELECT callee, since, last_call_at, since + %(limit)s, source, next_probe_at, 0
+  FROM unnest(%(callees)s::text[], %(since)s::timestamptz[], %(last_call_at)s::timestamptz[],
+              %(sources)s::text[], %(next_probe_at)s::timestamptz[])
+    AS given (callee, since, last_call_at, source, next_probe_at)
  ORDER BY callee
     ON CONFLICT (callee) DO UPDATE SET last_call_at = greatest(w.last_call_at, excluded.last_call_at)
 """
@@ -35,28 +37,50 @@ DELETE FROM reachability_watch
 RETURNING callee
 """
 
-# Index watch_probe_due. The next probe is set for after this one is given up, should nothing be heard.
+# Index watch_source_due. The next time is for when nothing is heard, or the process that asked has died.
 CLAIM: Final = """
 UPDATE reachability_watch AS w SET probes = w.probes + 1, next_probe_at = %(again_at)s
-  FROM (SELECT callee FROM reachability_watch WHERE next_probe_at <= %(now)s
+  FROM (SELECT callee FROM reachability_watch WHERE source = %(source)s AND next_probe_at <= %(now)s
          ORDER BY next_probe_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS due
  WHERE w.callee = due.callee
 RETURNING w.callee
 """
 
 # Primary-key look-ups.
-PROBES: Final = "SELECT callee, probes FROM reachability_watch WHERE callee = ANY(%(callees)s)"
-
-# Primary-key look-ups.
-RESCHEDULE: Final = """
-UPDATE reachability_watch AS w SET next_probe_at = given.at
-  FROM unnest(%(callees)s::text[], %(at)s::timestamptz[]) AS given (callee, at)
- WHERE w.callee = given.callee
+ASKED: Final = """
+SELECT callee, source, given_up, probes, since FROM reachability_watch WHERE callee = ANY(%(callees)s)
 """
 
-# Primary-key look-ups. Not before the last call: the clock of its node may be ahead.
+# Primary-key look-ups. What was asked by somebody else meanwhile stays.
+MOVE: Final = """
+UPDATE reachability_watch AS w
+   SET source = given.source, next_probe_at = given.at,
+       probes = CASE WHEN given.source = given.asked THEN w.probes ELSE 0 END,
+       given_up = CASE WHEN given.gave_up THEN w.given_up || given.asked ELSE w.given_up END
+  FROM unnest(%(callees)s::text[], %(asked)s::text[], %(sources)s::text[], %(at)s::timestamptz[],
+              %(gave_up)s::bool[])
+    AS given (callee, asked, source, at, gave_up)
+ WHERE w.callee = given.callee AND w.source = given.asked
+"""
+
+# Primary-key look-ups.
+KEEP: Final = """
+UPDATE reachability_watch SET next_probe_at = %(until)s
+ WHERE callee = ANY(%(callees)s) AND source = %(source)s
+RETURNING callee
+"""
+
+# Primary-key look-ups. Not before the last call: the clock of its node may be ahead. Who subscribes is told
+# of a change anyhow.
 PROBE_SOON: Final = """
-UPDATE reachability_watch SET next_probe_at = greatest(last_call_at, %(now)s) WHERE callee = ANY(%(callees)s)
+UPDATE reachability_watch SET next_probe_at = greatest(last_call_at, %(now)s)
+ WHERE callee = ANY(%(callees)s) AND starts_with(source, 'probe:')
+"""
+
+# Every row, once at start.
+STRAYS: Final = """
+SELECT callee, source FROM reachability_watch
+ WHERE next_probe_at IS NOT NULL AND source <> ALL(%(known)s::text[]) LIMIT %(limit)s
 """
 
 # Exact up to a hundred thousand; beyond it the planner's estimate, as counting would read every row.
@@ -73,15 +97,25 @@ class News(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """A watch as its source sees it."""
+
+    callee: str
+    source: str
+    given_up: list[str]
+    probes: int
+    since: datetime
+
+
 async def watch(
     connection: Connection,
     waits: Sequence[tuple[str, datetime, datetime]],
     limit: timedelta,
-    next_probe_at: datetime | None,
+    asks: Sequence[Ask],
 ) -> None:
     """Begin or keep watches: (callee, first call, last call), in the order of the callees.
 
-    ``next_probe_at`` is ``None`` where nobody probes.
+    ``asks`` has for each who asks first; a watch that is already there keeps its own.
     """
     if waits:
         await connection.execute(
@@ -91,9 +125,19 @@ async def watch(
                 "since": [since for _, since, _ in waits],
                 "last_call_at": [last for _, _, last in waits],
                 "limit": limit,
-                "next_probe_at": next_probe_at,
+                "sources": [ask.source for ask in asks],
+                "next_probe_at": [ask.at for ask in asks],
             },
         )
+
+
+def latest(news: Iterable[News]) -> list[News]:
+    """The latest news of each number, in the order of the numbers."""
+    newest: dict[str, News] = {}
+    for item in news:
+        old = newest.get(item.number)
+        newest[item.number] = item if old is None or old.at < item.at else old
+    return [newest[number] for number in sorted(newest)]
 
 
 async def end_watches(connection: Connection, news: Sequence[News]) -> list[News]:
@@ -112,31 +156,51 @@ async def watches_over(connection: Connection, now: datetime, limit: int = 500) 
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def claim_probes(connection: Connection, now: datetime, again_at: datetime, limit: int) -> list[str]:
-    """The callees to probe now; part of the transaction that queues the probes."""
-    cursor = await connection.execute(CLAIM, {"now": now, "again_at": again_at, "limit": limit})
-    return [row[0] for row in await cursor.fetchall()]
+async def claim(connection: Connection, source: str, now: datetime, again_at: datetime, limit: int) -> list[str]:
+    """The callees ``source`` is to ask about now; part of the transaction that asks, or a lease until then."""
+    cursor = await connection.execute(CLAIM, {"source": source, "now": now, "again_at": again_at, "limit": limit})
+    return sorted(row[0] for row in await cursor.fetchall())
 
 
-async def probes_so_far(connection: Connection, callees: Sequence[str]) -> dict[str, int]:
-    """How many probes each watch has had."""
-    cursor = await connection.execute(PROBES, {"callees": list(callees)})
-    return dict(await cursor.fetchall())
+async def asked(connection: Connection, callees: Sequence[str]) -> dict[str, Asked]:
+    """Those of these callees who are watched."""
+    cursor = await connection.execute(ASKED, {"callees": list(callees)})
+    return {row[0]: Asked(*row) for row in await cursor.fetchall()}
 
 
-async def reschedule(connection: Connection, probes: Sequence[tuple[str, datetime | None]]) -> None:
-    """Set when each callee is probed next; ``None``: not any more."""
-    if probes:
+async def move(connection: Connection, steps: Sequence[Step]) -> None:
+    """Set who asks about each callee next, and when."""
+    if steps:
         await connection.execute(
-            RESCHEDULE,
-            {"callees": [callee for callee, _ in probes], "at": [at for _, at in probes]},
+            MOVE,
+            {
+                "callees": [step.callee for step in steps],
+                "asked": [step.asked for step in steps],
+                "sources": [step.then.source for step in steps],
+                "at": [step.then.at for step in steps],
+                "gave_up": [step.gave_up for step in steps],
+            },
         )
+
+
+async def keep(connection: Connection, source: str, callees: Sequence[str], until: datetime) -> set[str]:
+    """Keep what ``source`` has claimed; those of these callees who are still watched by it."""
+    if not callees:
+        return set()
+    cursor = await connection.execute(KEEP, {"source": source, "callees": list(callees), "until": until})
+    return {row[0] for row in await cursor.fetchall()}
 
 
 async def probe_soon(connection: Connection, callees: Sequence[str], now: datetime) -> None:
     """Probe those of these callees who are still watched again at once."""
     if callees:
         await connection.execute(PROBE_SOON, {"callees": list(callees), "now": now})
+
+
+async def strays(connection: Connection, known: Sequence[str], limit: int = 1000) -> list[tuple[str, str]]:
+    """Some watches whose source is not configured any more: (callee, source)."""
+    cursor = await connection.execute(STRAYS, {"known": list(known), "limit": limit})
+    return [(row[0], row[1]) for row in await cursor.fetchall()]
 
 
 async def count(connection: Connection) -> int:

@@ -16,9 +16,10 @@ import msgspec
 from louhua.bus.events import Reason
 from louhua.numbers import canonical, national
 from louhua.sandbox.listening import Ear, Heard, Library, is_clip
-from louhua.sandbox.sip import Dialog, Headers, Message, Transport, tag
+from louhua.sandbox.sip import Dialog, Transport
 from louhua.sandbox.uac import Uac
 from louhua.sandbox.voice import EVENT_TYPE, KEYS, Voice
+from louhua.sip import Headers, Message, tag
 
 _DIVERSION: Final = {
     Reason.UNREACHABLE: "unavailable",

@@ -6,7 +6,8 @@ is CANCEL or BYE, whichever the moment asks for, also where it crosses the other
 
 from typing import Final, Protocol
 
-from louhua.sandbox.sip import Dialog, Headers, Message, Transport, answer_to
+from louhua.sandbox.sip import Dialog, Transport
+from louhua.sip import Headers, Message, answer_to
 
 _OF_THE_TRANSACTION: Final = {"Via", "Route", "Max-Forwards", "From", "To", "Call-ID", "CSeq"}
 _CLOSING: Final = {"BYE", "CANCEL"}

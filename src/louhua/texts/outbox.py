@@ -68,6 +68,7 @@ class TextChange(msgspec.Struct, frozen=True, kw_only=True):
     """A text came into another state.
 
     Of a failed one ``error`` is a receipt's state or an SMSC's refusal, and ``retry`` what may be done about it.
+    ``network_error`` is what the receipt says of the network, as ``3:31``: its type and its code.
     """
 
     text_id: int
@@ -78,6 +79,7 @@ class TextChange(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     error: str = ""
     retry: Retry | None = None
+    network_error: str = ""
 
 
 Listener = Callable[[Connection, Sequence[TextChange]], Awaitable[Sequence[Event]]]

@@ -263,11 +263,13 @@ async def _finish(
     )
     cursor = await connection.execute(FINISH_TEXTS, {"ids": [item.text_id for item in done], "now": now})
     said_at = {item.text_id: item.receipt.at for item in done}
+    codes = {item.text_id: item.receipt.error for item in done}
     return [
         TextChange(
             text_id=text_id, kind=TextKind(kind), alert_ids=tuple(alert_ids), recipient=recipient,
             state=TextState(state), error=error, at=said_at.get(text_id, now),
             retry=retries.failed(why[0][0], error, why[0][1]) if why else None,
+            network_error=codes.get(text_id, ""),
         )
         for text_id, kind, alert_ids, recipient, state, error, why in await cursor.fetchall()
     ]  # fmt: skip

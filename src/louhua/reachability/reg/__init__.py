@@ -1,0 +1,1 @@
+"""SIP ``Event: reg`` (RFC 3680): a registrar tells whose phone is registered."""

@@ -190,6 +190,7 @@ class Story:
             "reachability_watch": "since last_call_at limit_at next_probe_at",
             "texts_text": "due_at lease_until submitted_at created_at",
             "texts_helpsent": "sent_at",
+            "texts_inbound": "received_at",
         }.items():
             changes = ", ".join(f"{column} = {column} - %(length)s" for column in columns.split())
             async with self.pool.connection() as connection:

@@ -6,7 +6,6 @@ again on the next, and an answer lost in a crash merely makes the SMSC say it ag
 """
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -22,6 +21,7 @@ from louhua.texts import limits, store
 from louhua.texts.limits import fitted
 from louhua.texts.metrics import SMSC_BOUND
 from louhua.texts.outbox import Listener
+from louhua.texts.replies import text_id
 from louhua.texts.routes import Routes
 from louhua.texts.sender import Replenish, Sender
 from louhua.texts.smpp.client import Health, SmppClient
@@ -172,7 +172,7 @@ def event_of(item: Inbound, config: Smsc, now: datetime) -> Event | None:
 
     An intermediate notification says that the SMSC is still trying, whatever state it names. Of a long text only
     the first part is told: no keyword is that long. An event's id is the same when the SMSC says the same again
-    (a text: within the minute).
+    (a text: within the minute, whichever SMSC says it).
     """
     match item:
         case ReceiptArrived(receipt=receipt):
@@ -180,9 +180,8 @@ def event_of(item: Inbound, config: Smsc, now: datetime) -> Event | None:
         case TextArrived():
             if item.part is not None and item.part.number != 1:
                 return None
-            told = f"{config.name}|{item.sender}|{item.recipient}|{now:%Y%m%d%H%M}|".encode() + item.body
             return TextReceived(
-                id=hashlib.blake2b(told, digest_size=16).hexdigest(),
+                id=text_id(item.sender, item.text, now),
                 smsc=config.name,
                 sender=fitted(item.sender, limits.NUMBER),
                 recipient=fitted(item.recipient, limits.NUMBER),

@@ -12,6 +12,7 @@ from typing import Final
 
 import psycopg
 import structlog
+from msgspec.structs import asdict
 
 from louhua.bus.events import Event, PhoneReachable, Source, TextReceipt, TextReceived
 from louhua.bus.nats import Bus, BusAway
@@ -19,7 +20,7 @@ from louhua.config import Smsc
 from louhua.db.pool import Pool
 from louhua.texts import limits, store
 from louhua.texts.limits import fitted
-from louhua.texts.metrics import SMSC_BOUND
+from louhua.texts.metrics import SMPP_FAULTS, SMSC_BOUND
 from louhua.texts.outbox import Listener
 from louhua.texts.replies import text_id
 from louhua.texts.routes import Routes
@@ -28,6 +29,7 @@ from louhua.texts.smpp.client import Health, SmppClient
 from louhua.texts.smpp.errors import SmppError
 from louhua.texts.smpp.messages import Inbound, PhoneAvailable, ReceiptArrived, TextArrived
 from louhua.texts.smpp.receipts import Receipt
+from louhua.texts.smpp.session import Faults
 from louhua.texts.standing import Standing
 from louhua.texts.verdicts import comparable
 from louhua.together import end, follow, run_together
@@ -127,8 +129,14 @@ class Gateway:
                 self._client.respond_many(handles)
 
     async def _watch(self) -> None:
+        name, before = self._config.name, asdict(Faults())
         while True:
-            SMSC_BOUND.labels(self._config.name).set(sum(link.bound for link in self._client.health().links))
+            health = self._client.health()
+            SMSC_BOUND.labels(name).set(sum(link.bound for link in health.links))
+            faults = asdict(health.counters.faults)
+            for fault, count in faults.items():
+                SMPP_FAULTS.labels(name, fault).inc(count - before[fault])
+            before = faults
             await asyncio.sleep(_HEALTH_S)
 
     async def _ask(self) -> None:

@@ -191,6 +191,7 @@ class Story:
             "reachability_probed": "asked_at",
             "texts_text": "due_at lease_until submitted_at created_at",
             "texts_helpsent": "sent_at",
+            "texts_inbound": "received_at",
         }.items():
             changes = ", ".join(f"{column} = {column} - %(length)s" for column in columns.split())
             async with self.pool.connection() as connection:

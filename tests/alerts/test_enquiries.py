@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.alerts.story import Story, Tell
+from tests.alerts.story import CALLEE, Story, Tell
 
 from louhua.alerts.store import expire_offers
 from louhua.bus.events import Choice, ReceiptState
+from louhua.texts.metrics import UNANSWERED
+from louhua.texts.replies import ANSWERS_AN_HOUR, text_id
 
 A, B = "8613900139000", "8613900139001"
 
@@ -195,5 +197,45 @@ def test_details_that_failed_wait_for_the_phone_whatever_calls_come(tell: Tell) 
         await s.phone_on()
         bodies = await s.deliver_all()
         assert sum("呼叫过您2次" in body for body in bodies) == 1
+
+
+@pytest.mark.parametrize("sender", ["10086", "06001", "BANK", "106900012345678"])
+def test_another_machine_gets_no_answer(tell: Tell, sender: str) -> None:
+    async def story(s: Story) -> None:
+        before = UNANSWERED.labels("ourselves")._value.get() + UNANSWERED.labels("no phone")._value.get()
+        await s.texted("D", sender)
+        await s.texted("help?", sender)
+        assert await s.deliver_all() == []
+        after = UNANSWERED.labels("ourselves")._value.get() + UNANSWERED.labels("no phone")._value.get()
+        assert after - before == 2
+
+    tell(story)
+
+
+def test_two_machines_do_not_go_on_for_ever(tell: Tell) -> None:
+    """What answers our answers with D is answered ten times an hour; with our own words, never."""
+
+    async def story(s: Story) -> None:
+        answers = 0
+        for _ in range(ANSWERS_AN_HOUR + 5):
+            await s.texted("D")
+            answers += len(await s.deliver_all())
+        assert answers == ANSWERS_AN_HOUR
+        await s.later(timedelta(minutes=61))
+        await s.texted("您目前没有可查询的未接来电。")
+        assert await s.deliver_all() == []
+        await s.texted("D")
+        assert len(await s.deliver_all()) == 1
+
+    tell(story)
+
+
+def test_a_text_that_comes_over_two_smscs_is_answered_once(tell: Tell) -> None:
+    async def story(s: Story) -> None:
+        at = datetime.now(UTC)
+        for seconds in (0, 20):
+            moment = at + timedelta(seconds=seconds)
+            await s.texted("D", id=text_id(CALLEE, "D", moment), at=moment)
+        assert len(await s.deliver_all()) == 1
 
     tell(story)

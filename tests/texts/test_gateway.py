@@ -267,6 +267,14 @@ def test_the_same_text_within_the_minute_is_the_same_event() -> None:
     assert first.id == again.id != later.id
 
 
+def test_the_same_text_over_two_smscs_is_the_same_event() -> None:
+    in_ucs2 = TextArrived(HANDLE, PHONE, "8606001", 8, "D".encode("utf-16-be"))
+    first, second = told(text()), told(in_ucs2, NOW + timedelta(seconds=3), name="other")
+    assert first is not None
+    assert second is not None
+    assert first.id == second.id
+
+
 def test_of_a_long_text_only_the_beginning_counts() -> None:
     parts = [Concatenation(reference=1, total=2, number=number) for number in (1, 2)]
     assert isinstance(told(text(b"long", parts[0])), TextReceived)

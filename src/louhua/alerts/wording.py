@@ -105,6 +105,14 @@ _UNASKED: Final = frozenset({Kind.MISSED, Kind.TEASER, Kind.CALL_BACK, Kind.CALL
 _WITHHELD: Final = {Language.ZH_HANS: "隐藏号码", Language.EN: "A withheld number"}
 
 
+TEMPLATES: Final = tuple(
+    template
+    for language in Language
+    for template in (*_ALERTS[language].values(), *_REPLIES[language].values(), _DIGEST[language][0])
+)
+"""How our texts begin, with fields of ``str.format``: what comes back like that is not a person's."""
+
+
 class Wording:
     """Words texts for one service; ``hours`` is how long D answers a teaser.
 

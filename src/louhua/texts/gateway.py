@@ -6,13 +6,13 @@ again on the next, and an answer lost in a crash merely makes the SMSC say it ag
 """
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import psycopg
 import structlog
+from msgspec.structs import asdict
 
 from louhua.bus.events import Event, PhoneReachable, Source, TextReceipt, TextReceived
 from louhua.bus.nats import Bus, BusAway
@@ -20,14 +20,16 @@ from louhua.config import Smsc
 from louhua.db.pool import Pool
 from louhua.texts import limits, store
 from louhua.texts.limits import fitted
-from louhua.texts.metrics import SMSC_BOUND
+from louhua.texts.metrics import SMPP_FAULTS, SMSC_BOUND
 from louhua.texts.outbox import Listener
+from louhua.texts.replies import text_id
 from louhua.texts.routes import Routes
 from louhua.texts.sender import Replenish, Sender
 from louhua.texts.smpp.client import Health, SmppClient
 from louhua.texts.smpp.errors import SmppError
 from louhua.texts.smpp.messages import Inbound, PhoneAvailable, ReceiptArrived, TextArrived
 from louhua.texts.smpp.receipts import Receipt
+from louhua.texts.smpp.session import Faults
 from louhua.texts.standing import Standing
 from louhua.texts.verdicts import comparable
 from louhua.together import end, follow, run_together
@@ -127,8 +129,14 @@ class Gateway:
                 self._client.respond_many(handles)
 
     async def _watch(self) -> None:
+        name, before = self._config.name, asdict(Faults())
         while True:
-            SMSC_BOUND.labels(self._config.name).set(sum(link.bound for link in self._client.health().links))
+            health = self._client.health()
+            SMSC_BOUND.labels(name).set(sum(link.bound for link in health.links))
+            faults = asdict(health.counters.faults)
+            for fault, count in faults.items():
+                SMPP_FAULTS.labels(name, fault).inc(count - before[fault])
+            before = faults
             await asyncio.sleep(_HEALTH_S)
 
     async def _ask(self) -> None:
@@ -172,7 +180,7 @@ def event_of(item: Inbound, config: Smsc, now: datetime) -> Event | None:
 
     An intermediate notification says that the SMSC is still trying, whatever state it names. Of a long text only
     the first part is told: no keyword is that long. An event's id is the same when the SMSC says the same again
-    (a text: within the minute).
+    (a text: within the minute, whichever SMSC says it).
     """
     match item:
         case ReceiptArrived(receipt=receipt):
@@ -180,9 +188,8 @@ def event_of(item: Inbound, config: Smsc, now: datetime) -> Event | None:
         case TextArrived():
             if item.part is not None and item.part.number != 1:
                 return None
-            told = f"{config.name}|{item.sender}|{item.recipient}|{now:%Y%m%d%H%M}|".encode() + item.body
             return TextReceived(
-                id=hashlib.blake2b(told, digest_size=16).hexdigest(),
+                id=text_id(item.sender, item.text, now),
                 smsc=config.name,
                 sender=fitted(item.sender, limits.NUMBER),
                 recipient=fitted(item.recipient, limits.NUMBER),

@@ -7,13 +7,31 @@ from typing import Final
 from louhua.bus.events import TextReceived
 from louhua.db.pool import Connection
 from louhua.texts.keywords import Keyword
+from louhua.texts.receipts import take_turns
+from louhua.texts.replies import SAME_WITHIN, neighbours
 
-# Primary key; a text that comes again is not returned.
+# Primary keys; a text that comes again is not returned.
 RECORD: Final = """
 INSERT INTO texts_inbound (id, sender, keyword, received_at)
-SELECT * FROM unnest(%(ids)s::text[], %(senders)s::text[], %(keywords)s::text[], %(at)s::timestamptz[])
+SELECT given.id, given.sender, given.keyword, given.at
+  FROM unnest(%(ids)s::text[], %(before)s::text[], %(after)s::text[], %(senders)s::text[], %(keywords)s::text[],
+              %(at)s::timestamptz[])
+    AS given (id, before, after, sender, keyword, at)
+ WHERE NOT EXISTS (SELECT FROM texts_inbound AS i
+                    WHERE i.id IN (given.before, given.after)
+                      AND i.received_at > given.at - %(within)s::interval
+                      AND i.received_at < given.at + %(within)s::interval)
     ON CONFLICT (id) DO NOTHING
 RETURNING id
+"""
+
+# Index inbound_sender, no further than the limit for each sender.
+LATELY: Final = """
+SELECT given.sender,
+       (SELECT count(*) FROM (SELECT FROM texts_inbound AS i
+                               WHERE i.sender = given.sender AND i.received_at > %(since)s
+                               LIMIT %(most)s) AS found)
+  FROM unnest(%(senders)s::text[]) AS given (sender)
 """
 
 # Primary key; returns only those who may be helped now.
@@ -28,19 +46,32 @@ RETURNING h.number
 async def record_inbound(
     connection: Connection, events: Sequence[TextReceived], keywords: Mapping[str, Keyword]
 ) -> set[str]:
-    """Record texts; the ids of those that were not known."""
+    """Record texts; the ids of those that were not known. Waits for others who record texts of these senders."""
     if not events:
         return set()
+    await take_turns(connection, {event.sender for event in events})
+    around = [neighbours(event.id) for event in events]
     cursor = await connection.execute(
         RECORD,
         {
             "ids": [event.id for event in events],
+            "before": [before for before, _ in around],
+            "after": [after for _, after in around],
+            "within": SAME_WITHIN,
             "senders": [event.sender for event in events],
             "keywords": [keywords[event.id] for event in events],
             "at": [event.at for event in events],
         },
     )
     return {row[0] for row in await cursor.fetchall()}
+
+
+async def lately(connection: Connection, senders: Sequence[str], since: datetime, most: int) -> dict[str, int]:
+    """How many texts of each sender were recorded since then; ``most`` if there are more."""
+    if not senders:
+        return {}
+    parameters = {"senders": list(senders), "since": since, "most": most}
+    return dict(await (await connection.execute(LATELY, parameters)).fetchall())
 
 
 async def may_help(connection: Connection, numbers: Sequence[str], now: datetime, every: timedelta) -> set[str]:

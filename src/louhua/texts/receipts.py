@@ -36,7 +36,7 @@ _NO_IDS: Final = frozenset({"", "0"})
 # the other adds. Taking turns for each SMSC, one of them comes second and sees it.
 TAKE_TURNS: Final = """
 SELECT pg_advisory_xact_lock(key)
-  FROM (SELECT DISTINCT hashtextextended(smsc, 0) AS key FROM unnest(%(smscs)s::text[]) AS given (smsc)
+  FROM (SELECT DISTINCT hashtextextended(name, 0) AS key FROM unnest(%(names)s::text[]) AS given (name)
          ORDER BY key) AS keys
 """
 
@@ -123,12 +123,12 @@ class _Found(msgspec.Struct, frozen=True):
     parts: list[_Finish]
 
 
-async def take_turns(connection: Connection, smscs: Collection[str]) -> None:
-    """Wait for, and keep until the end of the transaction, the turn to store responses or receipts.
+async def take_turns(connection: Connection, names: Collection[str]) -> None:
+    """Wait for, and keep until the end of the transaction, the turn to store what comes from these.
 
-    To be called before either is stored.
+    To be called before responses or receipts of an SMSC, or texts of a phone, are stored.
     """
-    await connection.execute(TAKE_TURNS, {"smscs": sorted(smscs)})
+    await connection.execute(TAKE_TURNS, {"names": sorted(names)})
 
 
 async def apply_receipts(

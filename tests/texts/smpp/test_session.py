@@ -232,7 +232,7 @@ def test_responses_to_nothing_are_counted() -> None:
     session = bound()
     number = session.request(QuerySm(), 0.0, "query")
     assert session.receive(encode(SubmitSmResp(number)) + encode(SubmitSmResp(99)), 0.0) == []
-    assert session.strays == 2
+    assert session.faults.strays == 2
     assert session.receive(encode(QuerySmResp(number)), 0.0) == [Answered(QuerySmResp(number), "query")]
 
 
@@ -253,7 +253,7 @@ def test_requests_expire_in_their_order() -> None:
     assert session.tick(11.0) == [Expired("a")]
     assert session.room == 2
     assert session.receive(encode(SubmitSmResp(2)), 11.5) == []
-    assert session.strays == 1
+    assert session.faults.strays == 1
     assert session.tick(12.0) == [Expired("b")]
 
 

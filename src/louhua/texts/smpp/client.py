@@ -6,6 +6,7 @@ connection went is reported as to be retried, one that was sent and not answered
 """
 
 import asyncio
+import copy
 import random
 import ssl
 import time
@@ -264,7 +265,7 @@ class SmppClient:
 
     def health(self) -> Health:
         """Each connection's state and all counters."""
-        counters = msgspec.structs.replace(self.counters)
+        counters = copy.deepcopy(self.counters)
         return Health(self.name, tuple(slot.health() for slot in self._slots), len(self._queue), counters)
 
     def results_came(self, results: list[SubmitResult]) -> None:

@@ -14,13 +14,16 @@ from louhua.texts.smpp.errors import PduError, SmppError, Unanswered
 from louhua.texts.smpp.messages import Handle, Submit, SubmitResult
 from louhua.texts.smpp.pace import Pace
 from louhua.texts.smpp.pdu import DataSmResp, DeliverSmResp, Pdu, Unbind
-from louhua.texts.smpp.session import Answered, Broken, Expired, Limits, PeerUnbound, Received, Session
+from louhua.texts.smpp.session import Answered, Broken, Expired, Faults, Limits, PeerUnbound, Received, Session
 from louhua.texts.smpp.states import BOUND, TX, Role, State
 from louhua.texts.smpp.status import SLOW_DOWN, Outcome, status_name
 from louhua.texts.smpp.translate import submit_result, submit_sm
 
 log = structlog.get_logger()
 
+UNREAD: Final = 32 * 1024 * 1024
+"""Octets that may wait for a peer to read them. Reading on is what keeps two full sockets from waiting for each
+other; so a peer that asks and never reads is left when they are too many."""
 _UNANSWERED: Final = "no answer in time"
 _BIND: Final = object()
 _UNBIND: Final = object()
@@ -39,6 +42,7 @@ class Counters(msgspec.Struct):
     received: int = 0
     slowed_down: int = 0
     connects: int = 0
+    faults: Faults = msgspec.field(default_factory=Faults)
 
 
 class LinkOwner(Protocol):
@@ -77,7 +81,7 @@ class Link(asyncio.Protocol):
         self, owner: LinkOwner, bind: Pdu, limits: Limits, pace: Pace, clock: Callable[[], float]
     ) -> None:
         self.pace = pace
-        self.session = Session(Role.ESME, clock(), limits)
+        self.session = Session(Role.ESME, clock(), limits, owner.counters.faults)
         self.bound_at: float | None = None
         loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[str] = loop.create_future()
@@ -110,6 +114,9 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand over what came, all at once."""
         self._handle(self.session.receive(data, self._clock()))
+        if self._transport is not None and self._transport.get_write_buffer_size() > UNREAD:
+            self._why = "the SMSC asks and does not read the answers"
+            self.abort()
 
     def pause_writing(self) -> None:
         """The peer reads slowly: send nothing new."""

@@ -34,6 +34,21 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     longest_pdu: int = LONGEST
 
 
+class Faults(msgspec.Struct):
+    """How often a peer sent what could not be taken. Sessions may share one."""
+
+    malformed: int = 0
+    """PDUs that cannot be read, unknown commands among them."""
+    misplaced: int = 0
+    """PDUs that the peer may not send in this state."""
+    too_many: int = 0
+    """Requests refused because so many wait for our answers."""
+    strays: int = 0
+    """Responses that matched no request: late, repeated, or invented."""
+    broken: int = 0
+    """Streams with an impossible length."""
+
+
 class Received(msgspec.Struct, frozen=True, gc=False):
     """A request (or outbind, alert_notification) from the peer; ``respond`` when it is dealt with."""
 
@@ -79,11 +94,10 @@ _SIGN_OF_LIFE: Final = object()
 class Session:
     """The session on one connection that has just been opened at ``now`` (seconds of a monotonic clock)."""
 
-    def __init__(self, role: Role, now: float, limits: Limits) -> None:
+    def __init__(self, role: Role, now: float, limits: Limits, faults: Faults | None = None) -> None:
         self.role = role
         self.state = State.OPEN
-        self.strays = 0
-        """Responses that matched no request: late, repeated, or invented."""
+        self.faults = faults or Faults()
         self._limits = limits
         self._mine = ALLOWED[role]
         self._theirs = ALLOWED[role.peer]
@@ -161,6 +175,7 @@ class Session:
             if event is not None:
                 events.append(event)
         if error is not None and self.state is not State.CLOSED:
+            self.faults.broken += 1
             self._out.append(encode(GenericNack(0, Status.ESME_RINVCMDLEN)))
             events.append(self._break(str(error)))
         return events
@@ -241,7 +256,10 @@ class Session:
             return self._requested(pdu, kind)
         if kind in _RESPONSE_KINDS:
             return self._answered(pdu, kind)
-        return Received(pdu) if self.state in self._theirs[kind] else None
+        if self.state in self._theirs[kind]:
+            return Received(pdu)
+        self.faults.misplaced += 1
+        return None
 
     def _requested(self, pdu: Pdu, kind: type[Pdu]) -> Event | None:
         if kind is EnquireLink and self.state is not State.UNBOUND:
@@ -260,9 +278,11 @@ class Session:
     def _refusal(self, kind: type[Pdu]) -> Status | None:
         """Why a well-formed request cannot be taken now."""
         if self.state not in self._theirs[kind]:
+            self.faults.misplaced += 1
             again = kind in BINDS and self.state in BOUND
             return Status.ESME_RALYBND if again else Status.ESME_RINVBNDSTS
         if len(self._due) >= self._limits.unanswered:
+            self.faults.too_many += 1
             return Status.ESME_RX_T_APPN if self.role is Role.ESME else Status.ESME_RTHROTTLED
         return None
 
@@ -274,7 +294,7 @@ class Session:
     def _answered(self, pdu: Pdu, kind: type[Pdu]) -> Event | None:
         waiting = self._pending.get(pdu.sequence)
         if waiting is None or (kind not in (waiting.response, GenericNack)):
-            self.strays += 1
+            self.faults.strays += 1
             return None
         self._forget(pdu.sequence)
         if pdu.status == 0 and kind in TRANSITIONS:
@@ -283,6 +303,7 @@ class Session:
 
     def _refuse_malformed(self, frame: bytes, status: Status) -> None:
         """A malformed request gets its own response, an unknown one generic_nack (section 4.3)."""
+        self.faults.malformed += 1
         _, number, _, sequence = HEADER.unpack_from(frame)
         kind = kind_of(number)
         if kind is None:

@@ -43,7 +43,7 @@ def test_alerts(rules: bool) -> None:
     assert result.details["rate_with_open_alerts"] > 0
     assert result.details["rate_with_old_records"] > 0
     assert result.details["rate_while_purging"] > 0
-    assert result.details["purged_meanwhile"] > 3000
+    assert result.details["alerts_purged_meanwhile"] >= 1000
     assert 0.01 < result.details["disk_gb"] < 8
 
 

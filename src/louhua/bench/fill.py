@@ -90,6 +90,13 @@ def add_old(config: Config, count: int) -> None:
         _settle(connection)
 
 
+def first_alert(config: Config) -> int:
+    """The lowest number of an alert."""
+    with psycopg.connect(database_url(config), autocommit=True) as connection:
+        row = connection.execute("SELECT min(id) FROM alerts_alert").fetchone()
+    return int(row[0] or 0) if row else 0
+
+
 async def _partition(config: Config, now: datetime) -> None:
     """Have the days of a platform that has run for long: nothing from before the first of them."""
     connection = await psycopg.AsyncConnection.connect(database_url(config), autocommit=True)

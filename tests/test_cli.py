@@ -1,8 +1,11 @@
 """The commands as a person types them."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from louhua.cli import app
@@ -37,3 +40,18 @@ def test_check_fails_when_something_is_missing(tmp_path: Path, monkeypatch: pyte
 
 def test_the_version_is_shown() -> None:
     assert runner.invoke(app, ["--version"]).output.startswith("louhua 0.")
+
+
+def commands(words: tuple[str, ...], command: Any) -> Iterator[tuple[str, ...]]:
+    yield words
+    for name, inner in getattr(command, "commands", {}).items():
+        # A phone has a number before its action.
+        yield from commands((*words, *(("1",) if words[-1:] == ("phone",) else ()), name), inner)
+
+
+@pytest.mark.parametrize("words", list(commands((), get_command(app))), ids=" ".join)
+def test_no_help_loses_a_word_on_a_small_terminal(words: tuple[str, ...]) -> None:
+    done = runner.invoke(app, [*words, "--help"])
+    assert done.exit_code == 0
+    assert "[]" not in done.output, "brackets in a docstring are markup"
+    assert "…" not in done.output.replace("LOUHUA_…", "")

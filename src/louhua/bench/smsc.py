@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import multiprocessing
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -45,16 +46,17 @@ def smsc_process() -> Iterator[Centre]:
     try:
         yield Centre(port, ours)
     finally:
-        ours.send("stop")
+        ours.close()
         process.join(10)
 
 
 def _serve(pipe: Connection, port: int) -> None:
-    """Be the SMSC until the parent says otherwise."""
-    asyncio.run(_serve_until_told(pipe, port))
+    """Be the SMSC until the parent closes its end or dies; Ctrl-C is the parent's to hear."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asyncio.run(_serve_until_left(pipe, port))
 
 
-async def _serve_until_told(pipe: Connection, port: int) -> None:
+async def _serve_until_left(pipe: Connection, port: int) -> None:
     first_texts: dict[str, float] = {}
 
     def note(delivered: Delivered) -> None:
@@ -63,15 +65,16 @@ async def _serve_until_told(pipe: Connection, port: int) -> None:
 
     smsc = SandboxSmsc({"louhua": "sandbox"}, on_delivered=note)
     await smsc.start("127.0.0.1", port)
-    told = asyncio.Event()
+    left = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def wait() -> None:
-        while pipe.recv() != "stop":
-            pipe.send(dict(first_texts))
-        loop.call_soon_threadsafe(told.set)
+        with contextlib.suppress(EOFError, OSError):
+            while pipe.recv():
+                pipe.send(dict(first_texts))
+        loop.call_soon_threadsafe(left.set)
 
     threading.Thread(target=wait, daemon=True).start()
     pipe.send(None)
-    await told.wait()
+    await left.wait()
     await smsc.stop()

@@ -129,7 +129,7 @@ class EmbeddedPostgres:
                 "initdb", "-D", str(making), "-U", "postgres", "--auth=trust", "--encoding=UTF8",
                 "--locale=C.UTF-8", "--no-sync",
             ),
-            capture_output=True, text=True, check=False,
+            capture_output=True, text=True, check=False, start_new_session=True,  # Ctrl-C is not for it
         )  # fmt: skip
         if done.returncode != 0:
             raise StartError(f"the embedded PostgreSQL could not be created: {done.stderr.strip()}")

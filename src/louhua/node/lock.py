@@ -23,13 +23,14 @@ def only_one(data: Path) -> Iterator[None]:
         data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StartError(f"node.data: {data}: {error.strerror}; give it a directory of your own") from error
-    with (data / "lock").open("w") as lock:
+    with (data / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise DataInUse(
                 f"another louhua runs in {data}; stop it, or give this one its own [node] data"
             ) from error
+        lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield

@@ -174,12 +174,18 @@ class Supervisor:
         shutil.rmtree(_metrics_directory(self._config), ignore_errors=True)
         _metrics_directory(self._config).mkdir(parents=True)
         shutil.rmtree(health_directory(self._config.node.data), ignore_errors=True)
+        for step in (self._start_servers, self._bring_schema_up_to_date, self._start_roles):
+            if not self._stopping:
+                step()
+
+    def _start_servers(self) -> None:
         if self._postgres is not None:
             self._say("Starting the embedded PostgreSQL …")
             self._postgres.start()
         if self._nats is not None:
             self._nats.start()
-        self._bring_schema_up_to_date()
+
+    def _start_roles(self) -> None:
         for child in self._children:
             child.start()
         self._await_ready()

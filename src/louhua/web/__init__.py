@@ -1,1 +1,1 @@
-"""Django's site: health and metrics now; portal, WAP, console and API later."""
+"""Django's site: health, metrics and the REST API now; portal, WAP and console later."""

@@ -11,6 +11,13 @@ from louhua.config import Config, ConfigError, load, split_address
 EXAMPLE = Path(__file__).parent.parent / "louhua.example.toml"
 
 
+REGISTRAR = """[[registrars]]
+address = "10.0.0.1:5060"
+listen = "10.0.0.2:5060"
+uri = "sip:+{number}@ims.example"
+"""
+
+
 def write(directory: Path, text: str) -> Path:
     path = directory / "louhua.toml"
     path.write_text(text, "utf-8")
@@ -108,6 +115,17 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
             '[[smsc]]\nname = "a"\nhost = "h"\nport = 70000\nsystem_id = "0123456789abcdef"\nrate = "x"\n',
             "smsc.0.port: the most is 65535\nsmsc.0.system_id: 15 characters at most\nsmsc.0.rate: write a number",
         ),
+        ('[api.tokens]\nhlr = "short"\n', "api.tokens.hlr"),
+        ('[api.tokens]\na = "0123456789abcdef"\nb = "0123456789abcdef"\n', "two tokens are the same"),
+        ('[[ranges]]\nname = "a"\nprefixes = ["86"]\nreachability = ["reg"]\n', "write probe or the name"),
+        ('[[ranges]]\nname = "a"\nprefixes = ["86"]\nreachability = ["probe", "probe"]\n', "names a source twice"),
+        (REGISTRAR.replace("{number}", "number"), "registrars.0.uri"),
+        (REGISTRAR.replace("10.0.0.2", "0.0.0.0"), "write an IPv4 address and a port"),
+        (REGISTRAR + 'name = "probe"\n', "give the registrar another name"),
+        (REGISTRAR + 'expires = "1s"\n', "write a length from 1m to 1d"),
+        (REGISTRAR + 'peers = ["x"]\n', "write a network like 10.1.2.0/24"),
+        (REGISTRAR + REGISTRAR, "two [[registrars]] have the same name"),
+        (REGISTRAR + REGISTRAR + 'name = "b"\n', "listen on the same port"),
         ("[sip\n", "not TOML"),
     ],
 )
@@ -155,3 +173,8 @@ def test_passwords_are_not_shown() -> None:
 
 def test_addresses_split_at_the_last_colon() -> None:
     assert split_address("[::1]:5060") == ("[::1]", 5060)
+
+
+def test_tokens_are_not_shown() -> None:
+    config = Config.model_validate({"api": {"tokens": {"hlr": "0123456789abcdef"}}})
+    assert "0123456789abcdef" not in repr(config)

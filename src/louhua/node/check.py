@@ -48,6 +48,9 @@ def own_ports(config: Config) -> Iterator[Finding]:
     if "call" in config.node.roles:
         yield _free("sip.listen", config.sip.listen, socket.SOCK_DGRAM)
     yield _free("web.listen", config.web.listen, socket.SOCK_STREAM)
+    if "alert" in config.node.roles:
+        for registrar in config.registrars:
+            yield _free(f"registrars {registrar.name}: listen", registrar.listen, socket.SOCK_DGRAM)
 
 
 def _servers(config: Config) -> Iterator[Finding]:

@@ -31,10 +31,12 @@ def free_port(kind: socket.SocketKind) -> int:
         return int(probe.getsockname()[1])
 
 
-def settings(smsc_port: int, overrides: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Any]:
+def settings(
+    smsc_port: int, overrides: Mapping[str, Mapping[str, Any] | list[Mapping[str, Any]]] | None = None
+) -> dict[str, Any]:
     """A configuration for loopback: free ports, the sandbox's SMSC, short waits; ``overrides`` by section.
 
-    An override of ``smsc`` is one of its keys, as there is only one.
+    An override of ``smsc`` is one of its keys, as there is only one; a list of tables is taken as it is.
     """
     values: dict[str, Any] = {
         "node": {"name": "sandbox", "drain_limit": "5s"},
@@ -52,6 +54,9 @@ def settings(smsc_port: int, overrides: Mapping[str, Mapping[str, Any]] | None =
         "web": {"listen": f"127.0.0.1:{free_port(socket.SOCK_STREAM)}"},
     }  # fmt: skip
     for section, keys in (overrides or {}).items():
+        if isinstance(keys, list):
+            values[section] = keys
+            continue
         table = values["smsc"][0] if section == "smsc" else values.setdefault(section, {})
         table.update(keys)
     return values

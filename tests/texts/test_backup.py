@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any, cast
 
 import pytest
@@ -30,19 +31,21 @@ from louhua.texts.store import enqueue
 NORTH, SOUTH, ELSEWHERE = "8613800138000", "8613900139000", "8613700137000"
 
 
+IDS = count(1000, 1000)
+"""No id comes twice: a receipt that says the same again within two minutes is the same to the bus."""
+
+
 class Main:
     """npm's smpp as the SMSC of the north, on a port that it keeps when it comes back."""
 
     def __init__(self) -> None:
         self.port = 0
         self.texts: list[str] = []
-        self._first_id = 0
         self._stack = AsyncExitStack()
         self._peer: NodePeer | None = None
 
     async def start(self) -> None:
-        self._first_id += 1000
-        peer = node_peer("smsc.js", port=self.port, first_id=self._first_id)
+        peer = node_peer("smsc.js", port=self.port, first_id=next(IDS))
         self._peer = await self._stack.enter_async_context(peer)
         self.port = (await self._peer.event("listening"))["port"]
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any, cast
 
 import pytest
@@ -18,6 +19,7 @@ from louhua.db.pool import Connection, Pool, open_pool
 from louhua.sandbox.smsc import SandboxSmsc
 from louhua.texts import receipts
 from louhua.texts.gateway import Gateway
+from louhua.texts.metrics import SMPP_FAULTS
 from louhua.texts.outbox import TextChange, TextDraft, TextKind
 from louhua.texts.retries import Retries
 from louhua.texts.routes import Routes
@@ -29,19 +31,21 @@ from louhua.texts.store import enqueue
 NORTH, SOUTH, ELSEWHERE = "8613800138000", "8613900139000", "8613700137000"
 
 
+IDS = count(1000, 1000)
+"""No id comes twice: a receipt that says the same again within two minutes is the same to the bus."""
+
+
 class Main:
     """npm's smpp as the SMSC of the north, on a port that it keeps when it comes back."""
 
     def __init__(self) -> None:
         self.port = 0
         self.texts: list[str] = []
-        self._first_id = 0
         self._stack = AsyncExitStack()
         self._peer: NodePeer | None = None
 
     async def start(self) -> None:
-        self._first_id += 1000
-        peer = node_peer("smsc.js", port=self.port, first_id=self._first_id)
+        peer = node_peer("smsc.js", port=self.port, first_id=next(IDS))
         self._peer = await self._stack.enter_async_context(peer)
         self.port = (await self._peer.event("listening"))["port"]
 
@@ -49,6 +53,11 @@ class Main:
         self.texts = self.got()
         self._peer = None
         await self._stack.aclose()
+
+    def noise(self, octets: str) -> None:
+        """Send octets (in hex) as they are."""
+        assert self._peer is not None
+        self._peer.do("raw", hex=octets)
 
     def got(self) -> list[str]:
         heard = self._peer.heard if self._peer else []
@@ -242,5 +251,31 @@ def test_what_another_process_can_send_needs_no_backup(tell: Callable[..., None]
         elsewhere.cancel()
         await asyncio.wait([elsewhere])
         await post.taken("backup", "main,backup")
+
+    tell(story)
+
+
+def test_noise_from_one_smsc_is_counted_and_the_other_goes_on(tell: Callable[..., None]) -> None:
+    """What is malformed, and what breaks the connection."""
+
+    async def story(post: Post) -> None:
+        def faults(fault: str) -> float:
+            return float(SMPP_FAULTS.labels("main", fault)._value.get())
+
+        before = {fault: faults(fault) for fault in ("malformed", "broken")}
+        for number in range(5):
+            post.main.noise("00000010" + "00000099" + "00000000" + "00000007")
+            await post.queue(SOUTH, f"south {number}")
+        post.main.noise("00000003")
+
+        async def counted() -> bool:
+            return (faults("malformed"), faults("broken")) == (before["malformed"] + 5, before["broken"] + 1)
+
+        await post.until(counted)
+        await post.bound("main")
+        await post.queue(NORTH, "north")
+        await post.settled()
+        assert post.main.got() == ["north"]
+        assert sorted(post.at_backup(SOUTH)) == [f"south {number}" for number in range(5)]
 
     tell(story)

@@ -41,6 +41,7 @@ SELECT smsc FROM found WHERE smsc IS NOT NULL
 """
 
 _LONGEST_PAUSE_S: Final = 2.0
+_SHORTEST_PAUSE_S: Final = 0.1
 
 
 class Standing:
@@ -56,7 +57,7 @@ class Standing:
         self._pool = pool
         self._clock = clock
         self._began = clock()
-        self._pause = min(_LONGEST_PAUSE_S, routes.backup_after.total_seconds() / 4)
+        self._pause = max(_SHORTEST_PAUSE_S, min(_LONGEST_PAUSE_S, routes.backup_after.total_seconds() / 4))
 
     async def run(self, client: SmppClient) -> None:
         """Keep ``taken`` up to date until cancelled."""

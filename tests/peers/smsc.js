@@ -1,7 +1,8 @@
 // An SMSC that is not ours, on npm's smpp: node smsc.js '{"ids": "hex", …}'
 //
 // Options: refuse (bind status) · deaf (answers no enquire_link) · throttle ([from, to]: these submits are
-// refused with 0x58) · ids ("decimal", or "hex": receipts in hex) · receipts ("deliver_sm", "data_sm", "none") · early
+// refused with 0x58, or throttle_status) · ids ("decimal", or "hex": receipts in hex) · receipts ("deliver_sm",
+// "data_sm", "none") · early
 // (receipt before the response) · cut_after (drops the connection at this submit, without an answer) ·
 // silent (answers no submit) · port (else the system's choice) · first_id (1000).
 // Events go to stdout, commands come on stdin, both as lines of JSON; the end of stdin ends the program.
@@ -55,7 +56,7 @@ function submit(session, pdu) {
   if (options.silent) return;
   const [first, last] = options.throttle || [0, -1];
   if (submits >= first && submits <= last) {
-    session.send(pdu.response({ command_status: smpp.ESME_RTHROTTLED }));
+    session.send(pdu.response({ command_status: options.throttle_status || smpp.ESME_RTHROTTLED }));
     return;
   }
   const id = nextId++;

@@ -25,6 +25,7 @@ from louhua.texts.retries import Retries
 from louhua.texts.routes import Routes
 from louhua.texts.sender import announce
 from louhua.texts.smpp.client import SmppClient
+from louhua.texts.smpp.status import Status
 from louhua.texts.standing import Standing
 from louhua.texts.store import enqueue
 
@@ -44,8 +45,8 @@ class Main:
         self._stack = AsyncExitStack()
         self._peer: NodePeer | None = None
 
-    async def start(self) -> None:
-        peer = node_peer("smsc.js", port=self.port, first_id=next(IDS))
+    async def start(self, **options: Any) -> None:
+        peer = node_peer("smsc.js", port=self.port, first_id=next(IDS), **options)
         self._peer = await self._stack.enter_async_context(peer)
         self.port = (await self._peer.event("listening"))["port"]
 
@@ -277,5 +278,19 @@ def test_noise_from_one_smsc_is_counted_and_the_other_goes_on(tell: Callable[...
         await post.settled()
         assert post.main.got() == ["north"]
         assert sorted(post.at_backup(SOUTH)) == [f"south {number}" for number in range(5)]
+
+    tell(story)
+
+
+def test_a_number_that_one_smsc_does_not_know_goes_to_the_other_at_once(tell: Callable[..., None]) -> None:
+    async def story(post: Post) -> None:
+        await post.main.die()
+        await post.main.start(throttle=[1, 3], throttle_status=Status.ESME_RINVDSTADR)
+        await post.bound("main")
+        await post.taken("backup", "main,backup", wanted=False)
+        await post.queue(NORTH, "short", "漏话提醒" * 20)
+        await post.settled()
+        assert sorted(post.at_backup(NORTH)) == ["short", "漏话提醒" * 20]
+        assert len(post.main.got()) == 3, "each short message was offered there once"
 
     tell(story)

@@ -107,3 +107,27 @@ def test_a_claim_reads_neither_other_smscs_rows_nor_those_due_later(tell_outbox:
         assert "Sort" not in plan
 
     tell_outbox(story)
+
+
+def test_a_queue_that_fills_faster_than_statistics_is_not_read_whole(tell_outbox: TellOutbox) -> None:
+    """Claims of an empty outbox go before, as they do on every quiet platform."""
+
+    async def story(o: Outbox) -> None:
+        async with o.pool.connection() as connection:
+            await connection.execute("VACUUM ANALYZE texts_text")
+            for _ in range(20):
+                await store.claim(connection, "s", 100, datetime.now(UTC), LEASE)
+            await connection.execute(
+                "INSERT INTO texts_text (kind, sender, recipient, body, parts, reference, priority, protocol_id,"
+                " set_dpf, validity_s, smsc, state, due_at, attempts, resent, error, created_at)"
+                " SELECT 'alert', 's', n::text, '', 1, 1, 2, 0, false, 1, '', 'delivered', now(), 1, false, '',"
+                " now() FROM generate_series(1, 20000) AS n"
+            )
+            async with connection.transaction():
+                await store.claim(connection, "s", 100, datetime.now(UTC), LEASE)
+                cursor = await connection.execute(
+                    "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'texts_text'"
+                )
+                assert await cursor.fetchone() == (0,)
+
+    tell_outbox(story)

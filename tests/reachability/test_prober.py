@@ -21,11 +21,25 @@ Tell = Callable[..., None]
 @pytest.fixture
 def tell(database_url: str) -> Tell:
     def run(
-        story: Callable[[Connection, Prober], Awaitable[None]], watches: int, per_day: int = 24, **smsc: Any
+        story: Callable[[Connection, Prober], Awaitable[None]],
+        watches: int,
+        per_day: int = 24,
+        order: tuple[str, ...] = (),
+        **smsc: Any,
     ) -> None:
         async def told() -> None:
             keys = {"name": "s", "host": "h", "port": 1, "system_id": "x"}
-            prober = Prober(Config.model_validate({"smsc": [keys | smsc], "alerts": {"probes_per_day": per_day}}))
+            registrar = {"address": "10.0.0.1:5060", "listen": "10.0.0.2:5060", "uri": "sip:{number}@ims.example"}
+            prober = Prober(
+                Config.model_validate(
+                    {
+                        "smsc": [keys | smsc],
+                        "alerts": {"probes_per_day": per_day},
+                        "registrars": [registrar],
+                        "ranges": [{"name": "r", "prefixes": ["86"], "reachability": order}],
+                    }
+                )
+            )
             pool = await open_pool(database_url)
             waits = [(f"86138{number:08}", NOW, NOW) for number in range(watches)]
             async with pool.connection() as connection:
@@ -110,6 +124,29 @@ def test_a_number_has_so_many_probes_a_day(tell: Tell) -> None:
         assert await prober.ask(connection, datetime(2026, 11, 23, 16, tzinfo=UTC)) == 1
 
     tell(story, 1, per_day=3)
+
+
+@pytest.mark.parametrize(
+    ("order", "then"),
+    [
+        (("probe",), ("", None, ["probe:s"])),
+        (("probe", "reg"), ("reg:reg", NOW, ["probe:s"])),
+        (("reg", "probe"), ("reg:reg", NOW, ["probe:s"])),
+    ],
+)
+def test_when_probes_are_given_up_the_next_source_is_asked(
+    tell: Tell, order: tuple[str, ...], then: tuple[str, datetime | None, list[str]]
+) -> None:
+    async def story(connection: Connection, prober: Prober) -> None:
+        await prober.ask(connection, NOW)
+        await prober.read(connection, [ended("8613800000000", "rejected")])
+        rows = await connection.execute("SELECT source, next_probe_at, given_up FROM reachability_watch")
+        assert await rows.fetchall() == [then]
+        await prober.read(connection, [ended("8613800000000", "undeliverable")])
+        rows = await connection.execute("SELECT source, next_probe_at, given_up FROM reachability_watch")
+        assert await rows.fetchall() == [then], "it is another's now"
+
+    tell(story, 1, order=order)
 
 
 def test_counts_are_forgotten(tell: Tell) -> None:

@@ -116,7 +116,9 @@ class Prober:
         ]
         if not finished:
             return []
-        await counts.arrived(connection, [change.recipient for change in finished])
+        recipients = [change.recipient for change in finished]
+        watched = await store.asked(connection, recipients)
+        await counts.arrived(connection, recipients)
         reached: list[TextChange] = []
         others: list[TextChange] = []
         for change in finished:
@@ -124,22 +126,13 @@ class Prober:
             PROBES.labels(verdict).inc()
             log.info("probe.ended", number=masked(change.recipient), outcome=_outcome(change), verdict=verdict)
             (reached if verdict is Verdict.REACHABLE else others).append(change)
-        await self._go_on(connection, others)
-        since = await queued_at(connection, [change.text_id for change in reached])
-        return [News(change.recipient, since[change.text_id]) for change in reached]
-
-    async def _go_on(self, connection: Connection, changes: Sequence[TextChange]) -> None:
-        if not changes:
-            return
-        watched = await store.asked(connection, [change.recipient for change in changes])
+        probing = {number: asked for number, asked in watched.items() if asked.source in self._smscs}
         await store.move(
             connection,
-            [
-                self._step(change, watched[change.recipient])
-                for change in changes
-                if change.recipient in watched and watched[change.recipient].source in self._smscs
-            ],
+            [self._step(change, probing[change.recipient]) for change in others if change.recipient in probing],
         )
+        since = await queued_at(connection, [change.text_id for change in reached])
+        return [News(change.recipient, since[change.text_id]) for change in reached]
 
     def _step(self, change: TextChange, watched: Asked) -> Step:
         notified = self._smscs[watched.source].reachability == "set_dpf"

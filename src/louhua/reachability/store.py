@@ -46,9 +46,10 @@ UPDATE reachability_watch AS w SET probes = w.probes + 1, next_probe_at = %(agai
 RETURNING w.callee
 """
 
-# Primary-key look-ups.
+# Primary-key look-ups. Locked in the order in which a claim goes on: first the watches, then their counts.
 ASKED: Final = """
 SELECT callee, source, given_up, probes, since FROM reachability_watch WHERE callee = ANY(%(callees)s)
+ ORDER BY callee FOR UPDATE
 """
 
 # Primary-key look-ups. What was asked by somebody else meanwhile stays.
@@ -163,7 +164,7 @@ async def claim(connection: Connection, source: str, now: datetime, again_at: da
 
 
 async def asked(connection: Connection, callees: Sequence[str]) -> dict[str, Asked]:
-    """Those of these callees who are watched."""
+    """Those of these callees who are watched; their rows are locked until the end of the transaction."""
     cursor = await connection.execute(ASKED, {"callees": list(callees)})
     return {row[0]: Asked(*row) for row in await cursor.fetchall()}
 

@@ -1,5 +1,7 @@
 """Who was called, why, and who calls: the cases that networks send."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -250,3 +252,13 @@ def test_never_raises(headers: list[Header], uri: str) -> None:
 
 def test_a_header_of_absurd_length_is_not_read() -> None:
     assert parties([*TO_US, ("diversion", "<" * 60_000), diversion("13800138000")]).callee == CALLEE
+
+
+@pytest.mark.parametrize(
+    "value", ['\\"' * 2000 + ",", ",<" * 2000, '<",' * 1300, '"\\' * 2000 + ",", ';a="' * 1000]
+)
+def test_a_hostile_header_takes_no_time(value: str) -> None:
+    """One thread serves all calls, and a datagram has room for sixteen such headers."""
+    began = time.process_time()
+    parties([*TO_US, *[("diversion", value), ("history-info", value), ("p-asserted-identity", value)] * 5])
+    assert time.process_time() - began < 0.2

@@ -16,6 +16,9 @@ from louhua.numbers import canonical
 _QUOTED: Final = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*')
 _ESCAPED: Final = re.compile(r"\\(.)")
 _ITEM: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|<[^>]*>|[^,"<]|["<])+')
+_MOST_MARKS: Final = 64
+"""Quotes or brackets in a value that is worth taking apart: one that is never closed has the rest searched."""
+
 _PARAMETER: Final = re.compile(r';\s*([^\s;=]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^;]*))?')
 _SCHEME: Final = re.compile(r"\s*(sips?|tel)\s*:", re.IGNORECASE)
 
@@ -48,7 +51,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 def split_list(value: str) -> list[str]:
     """The items of a header value separated by commas outside quotes and brackets."""
-    if "," not in value:
+    if "," not in value or value.count('"') > _MOST_MARKS or value.count("<") > _MOST_MARKS:
         return [value]
     return [item.strip() for item in _ITEM.findall(value) if item.strip()]
 

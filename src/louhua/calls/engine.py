@@ -42,7 +42,7 @@ from louhua.subscribers.plan import NumberPlan
 log = structlog.get_logger()
 
 _LINGER_S: Final = 2.0
-"""How long after the last call the answers to our BYEs may still come."""
+"""How long after the last call the answers to our BYEs, and ACKs, may still come."""
 
 _LINGER_STEP_S: Final = 0.02
 _STRANGERS_NAMED: Final = 1000
@@ -184,7 +184,7 @@ class CallServer:
         if request.getHFBody("to").getTag() is not None or method == "BYE":
             return admission.NO_SUCH_CALL
         if method == "OPTIONS":
-            return (_capabilities(request), None, None)
+            return self._refused_now() or (_capabilities(request), None, None)
         if method != "INVITE":
             return admission.refused_method(method)
         return self._take_invite(request, transaction)
@@ -192,7 +192,8 @@ class CallServer:
     def _take_invite(self, request: Request, transaction: Any) -> Verdict | Refusal:
         trunk = self._peers.trunk_of(source_of(request))
         source = (str(request.getHFBody("call-id")), str(request.getHFBody("from").getTag()))
-        refusal = self._refused_now(source) or admission.refused_by_headers(request)
+        merged = admission.MERGED if source in self._calls else None
+        refusal = merged or self._refused_now() or admission.refused_by_headers(request)
         if refusal is not None or trunk is None:
             return refusal or admission.UNKNOWN_PEER
         offered = _offered(request)
@@ -210,10 +211,8 @@ class CallServer:
             return admission.NO_CALLEE
         return self._begin(source, trunk, parties, offered, request, transaction)
 
-    def _refused_now(self, source: Source) -> Refusal | None:
-        """What stands against any further call, or against this one again."""
-        if source in self._calls:
-            return admission.MERGED
+    def _refused_now(self) -> Refusal | None:
+        """What stands against any further call; who asks by OPTIONS hears the same."""
         if self._draining:
             return admission.DRAINING
         if len(self._calls) >= self._max_calls:
@@ -285,10 +284,10 @@ class CallServer:
             call.cut("stopping")
 
     def _stop_when_empty(self, lingered_s: float = 0.0) -> None:
-        """Stop once no call is left and its BYE is answered, or will not be."""
+        """Stop once no call is left and what ended it is confirmed, or will not be: BYE, ACK."""
         if not self._calls:
             lingered_s += _LINGER_STEP_S
-            if not self.wire.transactions.tclient or lingered_s > _LINGER_S:
+            if self.wire.idle or lingered_s > _LINGER_S:
                 self.loop.stop()
                 return
         self.loop.call_later(_LINGER_STEP_S, self._stop_when_empty, lingered_s)

@@ -383,6 +383,11 @@ class Wire:
             address=SipAddress(url=SipURL(username="louhua", host=contact_host, port=self.address[1]))
         )
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits for an answer, we neither."""
+        return not (self.transactions.tclient or self.transactions.tserver)
+
     def close(self) -> None:
         """Close the socket and forget every transaction."""
         self.transactions.shutdown()

@@ -10,9 +10,10 @@ from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.client import JetStreamContext
-from nats.js.errors import ObjectNotFoundError
+from nats.js.errors import ObjectNotFoundError, ServiceUnavailableError
 
 from louhua.bus.embedded import EmbeddedNats, embedded_url
 from louhua.bus.events import SUBJECTS, PhoneReachable, Source, decode
@@ -276,3 +277,26 @@ def test_a_recording_half_deleted_is_deleted(nats_server: EmbeddedNats, config: 
         assert (await store.status()).size == size
 
     with_bus(config, story)
+
+
+def test_a_connection_that_comes_to_nothing_is_closed(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A role tries again every second while JetStream has no leader; each try would leave a connection."""
+    made: list[Client] = []
+    real = Client.connect
+
+    async def connect(client: Client, *servers: object, **options: object) -> None:
+        made.append(client)
+        await real(client, *servers, **options)  # type: ignore[arg-type]
+
+    async def no_leader(*_: object) -> None:
+        raise ServiceUnavailableError
+
+    monkeypatch.setattr(Client, "connect", connect)
+    monkeypatch.setattr(JetStreamContext, "stream_info", no_leader)
+
+    async def scenario() -> None:
+        with pytest.raises(ServiceUnavailableError):
+            await Bus.connect(config)
+        assert [client.is_closed for client in made] == [True]
+
+    asyncio.run(scenario())

@@ -89,14 +89,15 @@ def test_an_event_whose_recording_is_lost_is_published_without(tmp_path: Path) -
     asyncio.run(scenario())
 
 
-def test_an_event_waits_until_its_recording_is_kept(tmp_path: Path) -> None:
+def test_an_event_and_no_other_waits_until_its_recording_is_kept(tmp_path: Path) -> None:
     async def scenario() -> None:
         spool, bus = Spool(tmp_path / "spool", "n"), FlakyBus(away=0)
         (tmp_path / "call-1.alaw").write_bytes(b"\xd5" * 12_000)
         finish(spool, 1, recording="call-1.alaw")
+        others = [finish(spool, number) for number in (2, 3)]
         async with running(Publisher(spool, bus, tmp_path)) as publisher:  # type: ignore[arg-type]
             assert not await publisher.drained(0.3)
-        assert bus.stored == []
+        assert bus.stored == others
         assert (tmp_path / "call-1.alaw").exists()
 
     asyncio.run(scenario())

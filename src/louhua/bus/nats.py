@@ -91,7 +91,11 @@ class Bus:
     async def connect(cls, config: Config, name: str = "louhua") -> "Bus":
         """Connect, and create what the configuration needs: streams and the store of recordings."""
         bus = cls(await _connect(nats_url(config).split(","), name))
-        await bus._create_streams(config.nats.replicas)
+        try:
+            await bus._create_streams(config.nats.replicas)
+        except BaseException:
+            await bus.close()
+            raise
         return bus
 
     @property

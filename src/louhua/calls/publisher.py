@@ -75,20 +75,25 @@ class Publisher:
         while events := self._spool.batch(_BATCH):
             WAITING.set(self._spool.waiting)
             try:
-                events = [await self._with_recording(event) for event in events]
-                await self._bus.publish(events)
+                await self._publish([event for event in events if not event.recording])
+                await self._publish([await self._with_recording(event) for event in events if event.recording])
             except BusAway as error:
                 log.warning("calls.bus_away", waiting=self._spool.waiting, error=str(error))
                 await asyncio.sleep(retry_s)
                 retry_s = min(retry_s * 2, _LAST_RETRY_S)
                 continue
-            self._spool.stored([event.id for event in events])
             retry_s = _FIRST_RETRY_S
-            for event in events:
-                if event.recording:
-                    (self._recordings / event.recording).unlink(missing_ok=True)
         WAITING.set(0)
         self._emptied.set()
+
+    async def _publish(self, events: list[CallEnded]) -> None:
+        """Those without a recording go first: a store that takes no recordings holds up nobody else."""
+        if events:
+            await self._bus.publish(events)
+            self._spool.stored([event.id for event in events])
+        for event in events:
+            if event.recording:
+                (self._recordings / event.recording).unlink(missing_ok=True)
 
     async def _with_recording(self, event: CallEnded) -> CallEnded:
         """Keep the recording in the object store; an event whose file is gone says so by having none."""

@@ -17,6 +17,7 @@ import msgspec
 from sippy import SipTransactionManager
 
 from louhua.bus.events import CallEnded, Choice, Treatment
+from louhua.calls import leg
 from louhua.calls.call import Call, HungUp
 from louhua.calls.engine import CallServer
 from louhua.calls.media.manager import MediaManager
@@ -167,9 +168,10 @@ def take_orders(server: CallServer, media: MediaManager) -> None:
 
 
 def shorten_the_wait_for_ack(limit_s: float | None) -> None:
-    """sippy waits 32 s, which no test should."""
+    """32 s is what no test should wait for an ACK or a PRACK."""
     real = SipTransactionManager.Timeout
     if limit_s is not None:
+        leg._GIVEN_UP_S = limit_s  # type: ignore[misc]
         SipTransactionManager.Timeout = lambda callback, wait_s, *rest: real(
             callback, limit_s if wait_s == 32.0 else wait_s, *rest
         )

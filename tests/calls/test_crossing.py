@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.calls.conftest import Server
 from tests.calls.sipp.scenario import DIVERSION, HOLD, RESUME, SDP, Scenario
-from tests.calls.test_calls import PATIENT, responses, summary
+from tests.calls.test_calls import MESSAGE, PATIENT, responses, summary
 from tests.calls.test_requests import Peer, code
 
 
@@ -68,6 +68,17 @@ def test_a_change_of_address_and_payload_type(server: Server) -> None:
     call = server.ended(caller)["sip_call_id"]
     keys = [entry["key"] for entry in server.news if entry["news"] == "key" and entry["call"] == call]
     assert keys == ["4"]
+
+
+def test_a_caller_who_never_acknowledges_reliable_early_media_is_given_up(
+    servers: list[Server], tmp_path: Path
+) -> None:
+    """After as long as an ACK is waited for (RFC 3262, section 3), and never answered with 200 meanwhile."""
+    servers.append(server := Server(tmp_path, ack_limit_s=2))
+    scenario = Scenario().invite(MESSAGE, "Supported: 100rel").ringing().expect(183)
+    caller = server.call(scenario.expect(504, limit_ms=2500).ack_refusal(), source="127.0.0.2")
+    caller.finish()
+    assert summary(server.ended(caller)) == ("menu", "none", "failed")
 
 
 def test_a_refusal_is_repeated_until_it_is_acknowledged_also_when_stopping(

@@ -22,7 +22,7 @@ from louhua.calls.wire import ALLOW, KNOWN, Request, Response, Verdict, Wire, he
 log = structlog.get_logger()
 
 _FIRST_REPEAT_S: Final = 0.5
-_LAST_REPEAT_S: Final = 32.0
+_GIVEN_UP_S: Final = 32.0
 """T1 and 64*T1 of RFC 3261, which RFC 3262, section 3, uses for provisional responses too."""
 
 
@@ -264,7 +264,7 @@ class Leg(UA):  # type: ignore[misc]
         self._repeat = self._wire.loop.call_later(after_s, self._repeat_progress, after_s)
 
     def _repeat_progress(self, after_s: float) -> None:
-        if after_s >= _LAST_REPEAT_S:
+        if 2 * after_s >= _GIVEN_UP_S:
             self.refuse(504, "No PRACK")
             self._listener.on_unacknowledged()
             return

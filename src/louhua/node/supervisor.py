@@ -5,6 +5,7 @@ kernel ends them all should the supervisor be killed. On SIGTERM new calls are r
 within ``node.drain_limit``, then the rest stops: alert, web, NATS, PostgreSQL.
 """
 
+import hashlib
 import os
 import shutil
 import signal
@@ -41,6 +42,7 @@ _STOP_LIMIT_S: Final = 20.0
 _READY_LIMIT_S: Final = 60.0
 _MIGRATE_EVERY_S: Final = 5.0
 _SERVER_RETRY_S: Final = 2.0
+_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # the directory in it is ours alone
 
 
 class _Child:
@@ -172,7 +174,7 @@ class Supervisor:
 
     def _start(self) -> None:
         shutil.rmtree(_metrics_directory(self._config), ignore_errors=True)
-        _metrics_directory(self._config).mkdir(parents=True)
+        _metrics_directory(self._config).mkdir(mode=0o700, parents=True)
         shutil.rmtree(health_directory(self._config.node.data), ignore_errors=True)
         for step in (self._start_servers, self._bring_schema_up_to_date, self._start_roles):
             if not self._stopping:
@@ -253,11 +255,16 @@ class Supervisor:
             self._nats.stop()
         if self._postgres is not None:
             self._postgres.stop()
+        shutil.rmtree(_metrics_directory(self._config), ignore_errors=True)
         self._say("Stopped.")
 
 
 def _metrics_directory(config: Config) -> Path:
-    return config.node.data.resolve() / "metrics"
+    """Where the roles share their figures: in memory, for a mapped file on a full disk kills who writes it."""
+    data = config.node.data.resolve()
+    if not _MEMORY.is_dir():
+        return data / "metrics"
+    return _MEMORY / f"louhua-{os.getuid()}-{hashlib.sha256(bytes(data)).hexdigest()[:16]}"
 
 
 def _is_role(pid: int) -> bool:

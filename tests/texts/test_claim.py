@@ -116,7 +116,7 @@ def test_a_queue_that_fills_faster_than_statistics_is_not_read_whole(tell_outbox
         async with o.pool.connection() as connection:
             await connection.execute("VACUUM ANALYZE texts_text")
             for _ in range(20):
-                await store.claim(connection, "s", 100, datetime.now(UTC), LEASE)
+                await store.claim(connection, ("s",), 100, datetime.now(UTC), LEASE)
             await connection.execute(
                 "INSERT INTO texts_text (kind, sender, recipient, body, parts, reference, priority, protocol_id,"
                 " set_dpf, validity_s, smsc, state, due_at, attempts, resent, error, created_at)"
@@ -124,7 +124,7 @@ def test_a_queue_that_fills_faster_than_statistics_is_not_read_whole(tell_outbox
                 " now() FROM generate_series(1, 20000) AS n"
             )
             async with connection.transaction():
-                await store.claim(connection, "s", 100, datetime.now(UTC), LEASE)
+                await store.claim(connection, ("s",), 100, datetime.now(UTC), LEASE)
                 cursor = await connection.execute(
                     "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'texts_text'"
                 )

@@ -35,6 +35,10 @@ def later(database_url: str) -> Iterator[House]:
     """A house of its own, as its days will be others."""
     server, name = database_url.replace("/louhua?", "/postgres?"), "louhua_later"
     with psycopg.connect(server, autocommit=True) as connection:
+        # A template may have no session: those that tests before have closed may not have ended yet.
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = 'louhua'"
+        )
         connection.execute(f"CREATE DATABASE {name} TEMPLATE louhua".encode())
         house = House(database_url.replace("/louhua?", f"/{name}?"))
         yield house

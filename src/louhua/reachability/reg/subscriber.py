@@ -88,7 +88,8 @@ class Subscriber:
         self._by_number: dict[str, _Subscription] = {}
         self._by_call: dict[str, _Subscription] = {}
         self._ready: deque[_Subscription] = deque()
-        self._timers: list[tuple[float, str]] = []
+        self._timers: list[tuple[float, int, str]] = []
+        self._timers_set = 0
         self._requests = 0
         self._tokens = 1.0
         self._tokens_at = -math.inf
@@ -141,7 +142,7 @@ class Subscriber:
             self._tokens -= 1
             self._send(sub, now)
         while self._timers and self._timers[0][0] <= now:
-            at, call_id = heapq.heappop(self._timers)
+            at, _, call_id = heapq.heappop(self._timers)
             due = self._by_call.get(call_id)
             if due is not None and due.wake_at == at:
                 self._wake(due, now)
@@ -215,7 +216,8 @@ class Subscriber:
     def _schedule(self, sub: _Subscription, at: float) -> None:
         sub.wake_at = at
         if at < math.inf:
-            heapq.heappush(self._timers, (at, sub.call_id))
+            self._timers_set += 1  # of the same time, the one set first comes first
+            heapq.heappush(self._timers, (at, self._timers_set, sub.call_id))
 
     def _wake(self, sub: _Subscription, now: float) -> None:
         request = sub.request

@@ -12,6 +12,7 @@ import uvloop
 from psycopg_pool import PoolTimeout
 
 from louhua.alerts.enquiries import Enquiries
+from louhua.alerts.notices import Notices
 from louhua.alerts.worker import AlertWorker
 from louhua.bus.events import CallEnded, Event, PhoneReachable, TextReceipt, TextReceived
 from louhua.bus.nats import Bus, BusAway
@@ -41,6 +42,7 @@ class AlertRole:
         self._bus = bus
         self._worker = AlertWorker(config, pool, self._publish, self._wake)
         self._enquiries = Enquiries(config, pool, self._worker.wording, self._wake)
+        self._notices = Notices(config, pool, self._worker.wording, self._wake)
         self._housekeeper = Housekeeper(config, bus)
         routes = Routes(config)
         self._gateways = [
@@ -65,6 +67,7 @@ class AlertRole:
             self._bus.consume(TextReceived, "alert-texts", self._enquiries.texts_received),
             self._worker.probe(),
             self._worker.sweep(),
+            self._notices.run(),
             self._housekeeper.run(),
             *(gateway.run() for gateway in self._gateways),
             self._report(),

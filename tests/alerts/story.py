@@ -95,6 +95,17 @@ class Story:
         await self.enquiries.texts_received([event])
         return event
 
+    async def texts(self, *texts: tuple[str, str]) -> None:
+        """Phones texted us, one after the other, told in one batch: (sender, body)."""
+        now = datetime.now(UTC)
+        await self.enquiries.texts_received([
+            TextReceived(
+                id=uuid.uuid4().hex, smsc="s", sender=sender, recipient="06001", body=body,
+                at=now + timedelta(milliseconds=number),
+            )
+            for number, (sender, body) in enumerate(texts)
+        ])  # fmt: skip
+
     async def probe(self) -> int:
         """Queue the probes that are due."""
         async with self.pool.connection() as connection:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from louhua.alerts.answers import REPLY_PARTS, Answer, Reply
 from louhua.alerts.states import Kind
-from louhua.alerts.wording import Facts, Reply, Wording
+from louhua.alerts.wording import Facts, Further, Wording
 from louhua.config import Service
-from louhua.subscribers.profiles import Language
+from louhua.subscribers.profiles import Language, Listing, Privacy
 from louhua.texts.encoding import segment
 
 WORDING = Wording(Service(), hours=24)
@@ -77,14 +78,60 @@ def test_a_withheld_caller_is_not_named(kind: Kind, language: Language) -> None:
 
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("reply", Reply)
-def test_every_reply_is_worded(reply: Reply, language: Language) -> None:
-    text = WORDING.reply(reply, language)
-    assert text
-    assert "{" not in text
+def test_every_reply_is_worded_and_fits_two_messages(reply: Reply, language: Language) -> None:
+    """With the longest numbers, the longest service number, and room for a gateway's signature."""
+    longest = "00861234567890123456"
+    answers = [
+        Answer(
+            reply=reply, listing=listing, number=longest, numbers=(longest,) * 200, privacy=privacy, count=200,
+            calls=12345, voicemail=True,
+        )
+        for listing in Listing for privacy in Privacy
+    ]  # fmt: skip
+    wording = Wording(Service(access_number="1065800600100", enquiry_number="12599"), 24)
+    for answer in answers:
+        text = wording.reply(answer, language)
+        assert text
+        assert "{" not in text
+        assert len(segment(text, 0, room=12)) <= REPLY_PARTS
+
+
+def test_the_notice_says_what_he_has_how_to_use_and_to_end_it_and_that_it_is_free() -> None:
+    notice = Answer(reply=Reply.NOTICE)
+    for said in ("免费", "漏话提醒", "06001", "12599", "D", "HMD", "BMD", "YS", "BZ", "QX"):
+        assert said in WORDING.reply(notice, None)
+    for said in (
+        "free",
+        "missed-call alerts",
+        "06001",
+        "12599",
+        "D ",
+        "BLOCK",
+        "ALLOW",
+        "PRIVACY",
+        "HELP",
+        "STOP",
+    ):
+        assert said in WORDING.reply(notice, Language.EN)
+    with_voicemail = Answer(reply=Reply.NOTICE, voicemail=True)
+    assert "语音信箱" in WORDING.reply(with_voicemail, None)
+    assert "voicemail" in WORDING.reply(with_voicemail, Language.EN)
+
+
+def test_a_list_shows_as_many_numbers_as_fit() -> None:
+    few = Answer(reply=Reply.LIST, numbers=("8613900139000", "861088886666"), count=2)
+    assert WORDING.reply(few, None) == "您的黑名单有2个号码:13900139000、01088886666。"
+    assert WORDING.reply(few, Language.EN) == "Your block list has 2 numbers: 13900139000, 01088886666."
+    many = Answer(reply=Reply.LIST, numbers=("8613900139000",) * 200, count=200)
+    assert WORDING.reply(many, None).endswith("等。")
+    assert WORDING.reply(many, Language.EN).count("13900139000") > 15
 
 
 def test_the_services_language_is_the_default() -> None:
-    assert Wording(Service(language="en"), 24).reply(Reply.NOTHING, None) == "You have no missed calls to show."
+    assert (
+        Wording(Service(language="en"), 24).reply(Answer(reply=Reply.NOTHING), None)
+        == "You have no missed calls to show."
+    )
 
 
 NOW = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
@@ -123,6 +170,11 @@ def test_a_digest_has_nine_numbers_at_most_in_three_messages(count: int, languag
     assert text.count("1390013") == min(count, 9)
     assert (f"另有{count - 9}个号码" in text or f"and {count - 9} more" in text) is (count > 9)
     assert len(segment(text, 0, room=12)) <= 3
+
+
+def test_callers_who_are_only_counted_are_in_a_digest() -> None:
+    assert "您有15次未接来电" in WORDING.digest(several(10), None, NOW, Further(callers=2, calls=5))
+    assert "另有3个号码" in WORDING.digest(several(10), None, NOW, Further(callers=2, calls=5))
 
 
 @pytest.mark.parametrize("language", Language)

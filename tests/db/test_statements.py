@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 MODULES = [
+    "louhua.alerts.callers",
     "louhua.alerts.daily",
     "louhua.alerts.history",
     "louhua.alerts.store",

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.texts.conftest import Outbox, TellOutbox
 
+from louhua.alerts.answers import Answer, Reply
 from louhua.alerts.states import Kind
-from louhua.alerts.wording import TEMPLATES, Facts, Reply, Wording
+from louhua.alerts.wording import TEMPLATES, Facts, Wording
 from louhua.bus.events import TextReceived
 from louhua.config import Service
 from louhua.numbers import textable
@@ -72,7 +73,12 @@ def test_none_of_our_texts_is_answered(language: Language) -> None:
         for kind in Kind
     ]
     ours = [WORDING.alert(one, language) for one in facts]
-    ours += [WORDING.reply(reply, language) for reply in Reply]
+    ours += [
+        WORDING.reply(
+            Answer(reply=reply, number="8613900139000", numbers=("8613900139000",), count=3, calls=7), language
+        )
+        for reply in Reply
+    ]
     ours.append(WORDING.digest(facts[:3], language, NOW))
     for body in ours:
         assert MANNERS.silence(PHONE, body[:67], 1) is Silence.ECHO, body

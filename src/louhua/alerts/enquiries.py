@@ -1,25 +1,31 @@
-"""Texts from phones: D brings the details of missed calls, anything else a short help.
+"""Texts from phones: D brings the details of missed calls, other keywords change what is known of the sender,
+anything else brings a short help.
 
-Source: the requirement's 被叫服务 and 信息点播. What is asked is judged by when it was received.
+Source: the requirement's 被叫服务, 信息点播 and 用户管理. What is asked is judged by when it was received.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 
 from louhua.alerts import store
-from louhua.alerts.wording import TEMPLATES, Reply, Wording
+from louhua.alerts.answers import Answer, Reply
+from louhua.alerts.callers import Callers, callers_of
+from louhua.alerts.selfcare import LISTS, Care, apply
+from louhua.alerts.states import Kind
+from louhua.alerts.wording import TEMPLATES, Facts, Further, Wording
 from louhua.bus.events import TextReceived
 from louhua.config import Config
 from louhua.db.pool import Connection, Pool
 from louhua.numbers import masked
 from louhua.subscribers.plan import NumberPlan
-from louhua.subscribers.store import lookup
+from louhua.subscribers.profiles import Listing, Profile
+from louhua.subscribers.store import Entry, Profiles, change_lists, hold, listed, lookup, save
 from louhua.texts.inbound import lately, may_help, record_inbound
-from louhua.texts.keywords import Keyword, keyword_of
+from louhua.texts.keywords import Command, Keyword, command_of
 from louhua.texts.metrics import INBOUND, UNANSWERED
 from louhua.texts.outbox import TextDraft, TextKind
 from louhua.texts.replies import ANSWERS_AN_HOUR, Manners
@@ -32,12 +38,17 @@ HELP_EVERY: Final = timedelta(hours=1)
 _REMEMBERED: Final = timedelta(days=7)
 """So long somebody who asks too late is told so; later there is simply nothing."""
 
+Bodies = list[tuple[str, str]]
+"""(number, what its text says)."""
+
 
 class Enquiries:
     """Answers the texts that phones send to the access number."""
 
     def __init__(self, config: Config, pool: Pool, wording: Wording, wake: Callable[[], None]) -> None:
         self._service = config.service
+        self._days = config.alerts.enquiry_days
+        self._window = config.alerts.enquiry_window
         self._plan = NumberPlan(config)
         self._routes = Routes(config)
         self._manners = Manners(config.service, self._plan.textable, TEMPLATES)
@@ -49,17 +60,14 @@ class Enquiries:
         """Answer a batch of texts; one that comes again is not answered again."""
         now = datetime.now(UTC)
         asked = {event.id: event for event in events if event.sender}
-        keywords = {event.id: keyword_of(event.body) for event in asked.values()}
+        commands = {event.id: command_of(event.body) for event in asked.values()}
+        keywords = {event_id: command.keyword for event_id, command in commands.items()}
         async with self._pool.connection() as connection, connection.transaction():
             new = await record_inbound(connection, list(asked.values()), keywords)
-            fresh = [asked[event_id] for event_id in sorted(new)]
-            heard = await self._answerable(connection, fresh, now)
-            enquiring = [event for event in heard if keywords[event.id] is Keyword.ENQUIRE]
-            lost = [event.sender for event in heard if keywords[event.id] is Keyword.UNKNOWN]
-            replies = await self._answer_enquiries(connection, enquiring, now)
-            helped = await may_help(connection, sorted(set(lost)), now, HELP_EVERY)
-            replies += [(number, Reply.HELP) for number in sorted(helped)]
-            await self._reply(connection, replies, now)
+            fresh = sorted((event for event in asked.values() if event.id in new), key=_came)
+            heard = await self._answerable(connection, fresh, now) if fresh else []
+            if heard:
+                await self._answer(connection, heard, commands, now)
         for event in fresh:
             INBOUND.labels(keywords[event.id]).inc()
         self._wake()
@@ -81,31 +89,160 @@ class Enquiries:
             log.info("texts.unanswered", why=why, texts=number, example=masked(example))
         return [event for event in events if event.id not in silent]
 
-    async def _answer_enquiries(
-        self, connection: Connection, events: Sequence[TextReceived], now: datetime
-    ) -> list[tuple[str, Reply]]:
-        """Make details due; who has none is told why."""
-        asked: dict[str, datetime] = {}
+    async def _answer(
+        self,
+        connection: Connection,
+        events: Sequence[TextReceived],
+        commands: Mapping[str, Command],
+        now: datetime,
+    ) -> None:
+        """Do what each sender asked, in the order in which he did, and queue the answers."""
+        by_sender: dict[str, list[Command]] = {}
         for event in events:
-            asked[event.sender] = min(event.at, asked.get(event.sender, event.at))
+            by_sender.setdefault(event.sender, []).append(commands[event.id])
+        await hold(connection, by_sender)
+        profiles = await lookup(connection, by_sender, self._plan)
+        cared = await self._care(connection, by_sender, profiles)
+        answers = [(number, answer) for number, care in cared.items() for answer in care.answers]
+        enquiring = [event for event in events if commands[event.id].keyword is Keyword.ENQUIRE]
+        resting = {event.sender for event in enquiring if profiles[event.sender].suspended}
+        answers += [(number, Answer(reply=Reply.SUSPENDED)) for number in sorted(resting)]
+        plain, days = self._enquiries([event for event in enquiring if event.sender not in resting], commands)
+        answers += await self._offered(connection, plain, now)
+        answers += await self._help(connection, by_sender, cared, now)
+        bodies = [
+            (number, self._wording.reply(answer, profiles[number].language))
+            for number, answer in _once_each(answers)
+        ]
+        bodies += await self._of_days(connection, days, profiles, now)
+        await self._reply(connection, bodies, now)
+
+    async def _care(
+        self, connection: Connection, by_sender: Mapping[str, Sequence[Command]], profiles: Profiles
+    ) -> dict[str, Care]:
+        """Change profiles and lists as their owners ask."""
+        owners = [
+            number for number, asked in by_sender.items() if any(command.keyword in LISTS for command in asked)
+        ]
+        lists = _by_owner(await listed(connection, owners)) if owners else {}
+        cared = {
+            number: apply(profiles[number], lists.get(number, {}), asked, self._plan.dialled)
+            for number, asked in by_sender.items()
+        }
+        changed = [care.profile for number, care in cared.items() if care.profile != profiles[number]]
+        told = {number for number, care in cared.items() if any(a.reply is Reply.NOTICE for a in care.answers)}
+        if changed:
+            await save(connection, changed, told)
+        before = {entry for number in owners for entry in _entries(number, lists.get(number, {}))}
+        after = {entry for number in owners for entry in _entries(number, cared[number].lists)}
+        await change_lists(connection, sorted(after - before), sorted(before - after))
+        return cared
+
+    def _enquiries(
+        self, events: Sequence[TextReceived], commands: Mapping[str, Command]
+    ) -> tuple[dict[str, datetime], dict[str, tuple[int, datetime]]]:
+        """Who asks for what a teaser offered, and when; who asks for how many days, and when.
+
+        Where days are not allowed (``enquiry_days`` = 0), D with days is D.
+        """
+        plain: dict[str, datetime] = {}
+        days: dict[str, tuple[int, datetime]] = {}
+        for event in events:
+            wanted = min(int(commands[event.id].argument or 0), self._days)
+            if wanted:
+                days[event.sender] = max((wanted, event.at), days.get(event.sender, (0, event.at)))
+            else:
+                plain[event.sender] = min(event.at, plain.get(event.sender, event.at))
+        return plain, days
+
+    async def _offered(
+        self, connection: Connection, asked: Mapping[str, datetime], now: datetime
+    ) -> list[tuple[str, Answer]]:
+        """Make details due; who has none is told why."""
         if not asked:
             return []
         answered = await store.enquire(connection, sorted(asked.items()), now)
         empty = sorted(set(asked) - answered)
         late = await store.too_late(connection, empty, now - _REMEMBERED)
-        return [(number, Reply.TOO_LATE if number in late else Reply.NOTHING) for number in empty]
+        return [(number, Answer(reply=Reply.TOO_LATE if number in late else Reply.NOTHING)) for number in empty]
 
-    async def _reply(self, connection: Connection, replies: Sequence[tuple[str, Reply]], now: datetime) -> None:
-        if not replies:
-            return
-        profiles = await lookup(connection, [number for number, _ in replies], self._plan)
-        drafts = [
-            TextDraft(
-                kind=TextKind.REPLY,
-                sender=self._service.access_number,
-                recipient=number,
-                body=self._wording.reply(reply, profiles[number].language),
+    async def _of_days(
+        self, connection: Connection, asked: Mapping[str, tuple[int, datetime]], profiles: Profiles, now: datetime
+    ) -> Bodies:
+        """Who called within so many days, from the records of the calls."""
+        since = [(number, at - timedelta(days=days)) for number, (days, at) in sorted(asked.items())]
+        found = await callers_of(connection, since)
+        await store.answered_otherwise(connection, sorted(found), now + self._window, now)
+        bodies: Bodies = []
+        for number, (days, _) in sorted(asked.items()):
+            profile = profiles[number]
+            if callers := found.get(number):
+                bodies += [(number, body) for body in self._word_callers(profile, callers, now)]
+            else:
+                nothing = Answer(reply=Reply.NOTHING_OF_LATE, count=days)
+                bodies.append((number, self._wording.reply(nothing, profile.language)))
+        return bodies
+
+    def _word_callers(self, profile: Profile, callers: Callers, now: datetime) -> list[str]:
+        """One text a caller, or a digest for who wants that; those who are not named are counted."""
+        facts = [
+            Facts(
+                kind=Kind.DETAIL,
+                callee=profile.number,
+                caller=caller.number,
+                calls=caller.calls,
+                last_at=caller.last_at,
+                other_number="",
             )
-            for number, reply in replies
+            for caller in callers.latest
+        ]
+        named = sum(caller.calls for caller in callers.latest)
+        further = Further(callers.callers - len(facts), callers.calls - named)
+        if profile.digest:
+            return [self._wording.digest(facts, profile.language, now, further)]
+        bodies = [self._wording.alert(fact, profile.language) for fact in facts]
+        if further.callers:
+            more = Answer(reply=Reply.MORE_CALLERS, count=further.callers, calls=further.calls)
+            bodies.append(self._wording.reply(more, profile.language))
+        return bodies
+
+    async def _help(
+        self,
+        connection: Connection,
+        by_sender: Mapping[str, Sequence[Command]],
+        cared: Mapping[str, Care],
+        now: datetime,
+    ) -> list[tuple[str, Answer]]:
+        """Help for those who texted what is unknown: once an hour, and not beside the help they asked for."""
+        lost = {number for number, asked in by_sender.items() if any(c.keyword is Keyword.UNKNOWN for c in asked)}
+        helped = {number for number, care in cared.items() if Answer(reply=Reply.HELP) in care.answers}
+        may = await may_help(connection, sorted(lost | helped), now, HELP_EVERY)
+        return [(number, Answer(reply=Reply.HELP)) for number in sorted(may - helped)]
+
+    async def _reply(self, connection: Connection, bodies: Bodies, now: datetime) -> None:
+        drafts = [
+            TextDraft(kind=TextKind.REPLY, sender=self._service.access_number, recipient=number, body=body)
+            for number, body in bodies
         ]
         await enqueue(connection, drafts, now, self._routes)
+
+
+def _came(event: TextReceived) -> tuple[datetime, str]:
+    return event.at, event.id
+
+
+def _once_each(answers: Sequence[tuple[str, Answer]]) -> list[tuple[str, Answer]]:
+    """Nobody is told the same twice at once; what is said last counts."""
+    return list(dict.fromkeys(reversed(answers)))[::-1]
+
+
+def _by_owner(entries: Sequence[Entry]) -> dict[str, dict[Listing, tuple[str, ...]]]:
+    lists: dict[str, dict[Listing, tuple[str, ...]]] = {}
+    for owner, listing, number in entries:
+        of_owner = lists.setdefault(owner, {})
+        of_owner[listing] = (*of_owner.get(listing, ()), number)
+    return lists
+
+
+def _entries(owner: str, lists: Mapping[Listing, Sequence[str]]) -> list[Entry]:
+    return [(owner, listing, number) for listing, numbers in lists.items() for number in numbers]

@@ -475,6 +475,15 @@ async def enquire(connection: Connection, asked: Sequence[tuple[str, datetime]],
     return answered
 
 
+async def answered_otherwise(
+    connection: Connection, callees: Sequence[str], until: datetime, now: datetime
+) -> None:
+    """These callees were told of their calls without their teasers: those are dropped, what they offer ends."""
+    if callees:
+        await connection.execute(DROP_TEASERS, {"callees": list(callees), "now": now})
+        await offer_until(connection, callees, until, now)
+
+
 async def too_late(connection: Connection, callees: Sequence[str], since: datetime) -> set[str]:
     """Of these callees, who asked for nothing that is left: those whose offer is over."""
     cursor = await connection.execute(TOO_LATE, {"callees": list(callees), "since": since})

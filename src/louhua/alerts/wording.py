@@ -6,24 +6,17 @@ in the operator's time zone.
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 
 import msgspec
 
+from louhua.alerts import answers
+from louhua.alerts.answers import Answer
 from louhua.alerts.states import Kind
 from louhua.config import Service
 from louhua.numbers import national
 from louhua.subscribers.profiles import Language
 from louhua.texts.encoding import segment
-
-
-class Reply(StrEnum):
-    """What a text to us may be answered with, apart from details."""
-
-    HELP = "help"
-    NOTHING = "nothing"
-    TOO_LATE = "too_late"
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +28,13 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     last_at: datetime
     other_number: str
+
+
+class Further(msgspec.Struct, frozen=True):
+    """Callers who are only counted, and their calls."""
+
+    callers: int
+    calls: int
 
 
 _ALERTS: Final[dict[Language, dict[Kind, str]]] = {
@@ -60,19 +60,6 @@ _ALERTS: Final[dict[Language, dict[Kind, str]]] = {
     },
 }
 
-_REPLIES: Final[dict[Language, dict[Reply, str]]] = {
-    Language.ZH_HANS: {
-        Reply.HELP: "查询未接来电,请编辑短信D到{access},或者拨打{enquiry}。",
-        Reply.NOTHING: "您目前没有可查询的未接来电。",
-        Reply.TOO_LATE: "您查询的未接来电已超过{hours}小时,详情已失效。",
-    },
-    Language.EN: {
-        Reply.HELP: "To see your missed calls text D to {access} or dial {enquiry}.",
-        Reply.NOTHING: "You have no missed calls to show.",
-        Reply.TOO_LATE: "Those missed calls are more than {hours} hours old; the details are gone.",
-    },
-}
-
 _DIGEST: Final = {
     Language.ZH_HANS: ("您有{calls}次未接来电:", "({times}次)", ";", ";另有{left}个号码", "。"),
     Language.EN: ("You missed {calls}: ", " ({times}x)", "; ", "; and {left} more", "."),
@@ -93,7 +80,10 @@ DIGEST_PARTS: Final = 3
 """A digest has up to nine numbers in up to three short messages."""
 
 _ROOM: Final = 12
-"""Characters that stay free in a digest's last part for a gateway's signature."""
+"""Characters that stay free in the last part of a digest or a list for a gateway's signature."""
+
+_MOST_LISTED: Final = 25
+"""More numbers than two short messages hold."""
 
 _OPT_OUT: Final = {
     Language.ZH_HANS: "退订请编辑短信QX到{access}。",
@@ -108,7 +98,7 @@ _WITHHELD: Final = {Language.ZH_HANS: "隐藏号码", Language.EN: "A withheld n
 TEMPLATES: Final = tuple(
     template
     for language in Language
-    for template in (*_ALERTS[language].values(), *_REPLIES[language].values(), _DIGEST[language][0])
+    for template in (*_ALERTS[language].values(), *answers.REPLIES[language].values(), _DIGEST[language][0])
 )
 """How our texts begin, with fields of ``str.format``: what comes back like that is not a person's."""
 
@@ -142,20 +132,24 @@ class Wording:
         )
         return body + (self._way_out(language) if facts.kind in _UNASKED else "")
 
-    def digest(self, alerts: Sequence[Facts], language: Language | None, now: datetime) -> str:
+    def digest(
+        self, alerts: Sequence[Facts], language: Language | None, now: datetime, further: Further | None = None
+    ) -> str:
         """One text for several callers, the latest first; those there is no room for are counted."""
         language = language or Language(self._service.language)
         latest = sorted(alerts, key=_last_at, reverse=True)
         shown = DIGEST_NUMBERS
         while True:
-            body = self._digest(latest, shown, language, now)
+            body = self._digest(latest, shown, language, now, further or Further(0, 0))
             if shown == 1 or len(segment(body, 0, room=_ROOM)) <= DIGEST_PARTS:
                 return body
             shown -= 1
 
-    def _digest(self, latest: Sequence[Facts], shown: int, language: Language, now: datetime) -> str:
+    def _digest(
+        self, latest: Sequence[Facts], shown: int, language: Language, now: datetime, further: Further
+    ) -> str:
         heading, times, between, others, end = _DIGEST[language]
-        calls = sum(facts.calls for facts in latest)
+        calls = sum(facts.calls for facts in latest) + further.calls
         entries = [
             (self._number(facts.caller) or _WITHHELD[language])
             + f" {self._short_moment(facts.last_at, now, language)}"
@@ -165,16 +159,39 @@ class Wording:
         ]
         said = heading.format(calls=calls if language is Language.ZH_HANS else _count(calls, "call"))
         said += between.join(entries)
-        if left := len(latest) - len(entries):
+        if left := len(latest) - len(entries) + further.callers:
             said += others.format(left=left)
         return said + end + self._way_out(language)
 
     def _way_out(self, language: Language) -> str:
         return _OPT_OUT[language].format(**self._common()) if self._opt_out else ""
 
-    def reply(self, reply: Reply, language: Language | None) -> str:
-        """The text that answers a text; ``None`` is the service's language."""
-        return _REPLIES[language or Language(self._service.language)][reply].format(**self._common())
+    def reply(self, answer: Answer, language: Language | None) -> str:
+        """The text that answers a text, of two short messages at most; ``None`` is the service's language."""
+        language = language or Language(self._service.language)
+        shown = len(answer.numbers)
+        while True:
+            body = self._reply(answer, language, shown)
+            if shown <= 1 or len(segment(body, 0, room=_ROOM)) <= answers.REPLY_PARTS:
+                return body
+            shown = min(shown - 1, _MOST_LISTED)
+
+    def _reply(self, answer: Answer, language: Language, shown: int) -> str:
+        numbers = answers.BETWEEN[language].join(self._number(number) for number in answer.numbers[:shown])
+        return answers.REPLIES[language][answer.reply].format(
+            list=answers.LIST_NAMES[language][answer.listing],
+            word=answers.LIST_WORDS[language][answer.listing],
+            who=answers.WHO[language][answer.privacy],
+            number=self._number(answer.number),
+            numbers=numbers + (answers.LEFT_OUT[language] if shown < len(answer.numbers) else ""),
+            count=answer.count,
+            entries=_count(answer.count, "number"),
+            days=_count(answer.count, "day"),
+            calls=answer.calls,
+            times=_count(answer.calls, "call"),
+            voicemail=answers.WITH_VOICEMAIL[language] if answer.voicemail else "",
+            **self._common(),
+        )
 
     def _common(self) -> dict[str, object]:
         return {

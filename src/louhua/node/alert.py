@@ -12,6 +12,7 @@ import uvloop
 from psycopg_pool import PoolTimeout
 
 from louhua.alerts.enquiries import Enquiries
+from louhua.alerts.notices import Notices
 from louhua.alerts.worker import AlertWorker
 from louhua.bus.events import CallEnded, Event, PhoneReachable, TextReceipt, TextReceived
 from louhua.bus.nats import Bus, BusAway
@@ -51,6 +52,7 @@ class AlertRole:
         ]
         self._worker = AlertWorker(config, pool, self._publish, self._wake)
         self._enquiries = Enquiries(config, pool, self._worker.wording, self._wake)
+        self._notices = Notices(config, pool, self._worker.wording, self._wake)
         self._housekeeper = Housekeeper(config, bus)
         routes = Routes(config)
         self._gateways = [
@@ -76,6 +78,7 @@ class AlertRole:
             keep_asking(self._pool, self._sources, [Prober(self._config), *self._registrars], self._wake),
             *(registrar.run() for registrar in self._registrars),
             self._worker.sweep(),
+            self._notices.run(),
             self._housekeeper.run(),
             *(gateway.run() for gateway in self._gateways),
             self._report(),

@@ -44,6 +44,7 @@ async def introduce(config: Config, people: Sequence[Person]) -> None:
                 )
                 for person in people
             ],
+            told={person.number for person in people},
         )
 
 

@@ -1,6 +1,6 @@
 """Profiles and lists in PostgreSQL, a batch at a time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
 from msgspec import structs
@@ -26,26 +26,54 @@ SELECT l.owner, l.list, l.number
   JOIN subscribers_listed AS l ON l.owner = given.owner AND l.list = lists.list AND l.number = given.number
 """
 
-# One row a number; what is there is replaced. Who becomes registered is told of it, once.
+# One row a number; what is there is replaced. Who becomes registered is told of it, once, unless he is told
+# already.
 SAVE: Final = """
 INSERT INTO subscribers_subscriber AS known
        (number, status, voicemail, language, power_on, power_on_hours, quiet_hours, digest, sender, daily_limit,
         notice_due, created_at, updated_at)
 SELECT number, status, voicemail, language, power_on, power_on_hours, quiet_hours, digest, sender, daily_limit,
-       status = 'registered', now(), now()
+       status = 'registered' AND NOT told, now(), now()
   FROM unnest(%(numbers)s::text[], %(statuses)s::text[], %(voicemail)s::bool[], %(languages)s::text[],
               %(power_on)s::text[], %(power_on_hours)s::text[], %(quiet_hours)s::text[], %(digest)s::bool[],
-              %(senders)s::text[], %(daily_limits)s::int[])
+              %(senders)s::text[], %(daily_limits)s::int[], %(told)s::bool[])
     AS given (number, status, voicemail, language, power_on, power_on_hours, quiet_hours, digest, sender,
-              daily_limit)
+              daily_limit, told)
     ON CONFLICT (number) DO UPDATE
    SET status = excluded.status, voicemail = excluded.voicemail, language = excluded.language,
        power_on = excluded.power_on, power_on_hours = excluded.power_on_hours,
        quiet_hours = excluded.quiet_hours, digest = excluded.digest, sender = excluded.sender,
        daily_limit = excluded.daily_limit,
-       notice_due = excluded.status = 'registered' AND (known.notice_due OR known.status = 'unregistered'),
+       notice_due = excluded.notice_due AND (known.notice_due OR known.status = 'unregistered'),
        updated_at = excluded.updated_at
 """
+
+# Index subscriber_notice, from a number on.
+AWAITING_NOTICE: Final = """
+SELECT number FROM subscribers_subscriber
+ WHERE notice_due AND number > %(after)s ORDER BY number LIMIT %(limit)s
+"""
+
+# Primary-key look-ups. Who is in others' hands is theirs; who is registered no more is not told.
+CLAIM_NOTICES: Final = """
+UPDATE subscribers_subscriber AS s SET notice_due = false
+  FROM (SELECT number FROM subscribers_subscriber
+         WHERE number = ANY(%(numbers)s) AND notice_due
+         ORDER BY number FOR UPDATE SKIP LOCKED) AS due
+ WHERE s.number = due.number
+RETURNING s.number, s.status = 'registered'
+"""
+
+# Primary-key look-ups, in the order of the numbers, as every writer of several rows goes.
+HOLD: Final = """
+SELECT number FROM subscribers_subscriber WHERE number = ANY(%(numbers)s) ORDER BY number FOR UPDATE
+"""
+
+# Primary-key look-ups.
+FORGET: Final = "DELETE FROM subscribers_subscriber WHERE number = ANY(%(numbers)s)"
+
+# Primary key, the owners' ranges of it.
+FORGET_LISTS: Final = "DELETE FROM subscribers_listed WHERE owner = ANY(%(numbers)s)"
 
 # Primary key.
 LIST: Final = """
@@ -126,8 +154,35 @@ async def _among(connection: Connection, pairs: Sequence[tuple[str, str]]) -> li
     return [(owner, Listing(name), number) for owner, name, number in await cursor.fetchall()]
 
 
-async def save(connection: Connection, profiles: Sequence[Profile]) -> None:
-    """Store profiles (not their lists); those of the same numbers are replaced. A number may stand there once."""
+async def awaiting_notice(connection: Connection, after: str, limit: int) -> list[str]:
+    """The next numbers, in their order, that are to be told of their activation."""
+    cursor = await connection.execute(AWAITING_NOTICE, {"after": after, "limit": limit})
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def claim_notices(connection: Connection, numbers: Sequence[str]) -> set[str]:
+    """Those of these numbers to tell now; they await nothing any more. Part of the transaction that tells them."""
+    cursor = await connection.execute(CLAIM_NOTICES, {"numbers": list(numbers)})
+    return {number for number, registered in await cursor.fetchall() if registered}
+
+
+async def hold(connection: Connection, numbers: Iterable[str]) -> None:
+    """Let nobody else change these subscribers before the end of the transaction."""
+    await connection.execute(HOLD, {"numbers": list(numbers)})
+
+
+async def forget(connection: Connection, numbers: Sequence[str]) -> int:
+    """Remove subscribers with their lists; how many were known."""
+    await connection.execute(FORGET_LISTS, {"numbers": list(numbers)})
+    return (await connection.execute(FORGET, {"numbers": list(numbers)})).rowcount
+
+
+async def save(connection: Connection, profiles: Sequence[Profile], told: Container[str] = ()) -> None:
+    """Store profiles (not their lists); those of the same numbers are replaced. A number may stand there once.
+
+    Who becomes registered gets the activation notice, but for the numbers in ``told``: these await none.
+    """
+    profiles = sorted(profiles, key=_number)
     await connection.execute(
         SAVE,
         {
@@ -141,8 +196,13 @@ async def save(connection: Connection, profiles: Sequence[Profile]) -> None:
             "digest": [profile.digest for profile in profiles],
             "senders": [profile.sender or "" for profile in profiles],
             "daily_limits": [profile.daily_limit for profile in profiles],
+            "told": [profile.number in told for profile in profiles],
         },
     )
+
+
+def _number(profile: Profile) -> str:
+    return profile.number
 
 
 async def change_lists(connection: Connection, added: Sequence[Entry], removed: Sequence[Entry]) -> None:

@@ -21,6 +21,7 @@ class TextKind(StrEnum):
 
     ALERT = "alert"
     REPLY = "reply"
+    NOTICE = "notice"
     PROBE = "probe"
 
 
@@ -34,8 +35,11 @@ class TextState(StrEnum):
     FAILED = "failed"
 
 
-PRIORITY: Final = {TextKind.REPLY: 1, TextKind.ALERT: 2, TextKind.PROBE: 3}
+PRIORITY: Final = {TextKind.REPLY: 1, TextKind.ALERT: 2, TextKind.NOTICE: 3, TextKind.PROBE: 4}
 """The lower, the sooner: who asked is waiting. Probes, the most of all, have a share of their own besides."""
+
+AFTER_ALERTS: Final = frozenset({TextKind.NOTICE, TextKind.PROBE})
+"""Kinds that wait for alerts which are due and not worded yet."""
 
 OUTCOME_UNKNOWN: Final = "outcome unknown"
 """The error of a text that was sent twice without anybody knowing what came of it."""

@@ -72,10 +72,11 @@ def _beginning(template: str) -> str:
     """An expression for texts that begin like a template of ``str.format``, gateways' additions before it."""
     expression, told = "", 0
     for literal, field, _, _ in string.Formatter().parse(_plain(template)):
-        expression += re.escape(literal)
-        told += sum(2 if unicodedata.east_asian_width(sign) == "W" else 1 for sign in literal)
-        if told >= _TELLING:
-            break
+        for sign in literal:
+            expression += re.escape(sign)
+            told += 2 if unicodedata.east_asian_width(sign) == "W" else 1
+            if told >= _TELLING:
+                return expression
         expression += ".{1,40}?" if field else ""
     return expression
 

@@ -13,7 +13,16 @@ import msgspec
 
 from louhua.db.pool import Connection
 from louhua.texts.encoding import segment
-from louhua.texts.outbox import OUTCOME_UNKNOWN, PRIORITY, SILENCE, TextChange, TextDraft, TextKind, TextState
+from louhua.texts.outbox import (
+    AFTER_ALERTS,
+    OUTCOME_UNKNOWN,
+    PRIORITY,
+    SILENCE,
+    TextChange,
+    TextDraft,
+    TextKind,
+    TextState,
+)
 from louhua.texts.routes import Routes
 from louhua.texts.smpp.status import Retry
 
@@ -229,9 +238,9 @@ async def claim(
 ) -> list[Claimed]:
     """Take at most ``limit`` due texts of these routes; the state ``sending`` is stored when this returns.
 
-    Probes come last; or at most ``probes`` of them come first.
+    Notices and probes come last; or at most ``probes`` probes come first, and the rest is left for later.
     """
-    later = [PRIORITY[kind] for kind in PRIORITY if probes is None or kind is not TextKind.PROBE]
+    later = [PRIORITY[kind] for kind in PRIORITY if probes is None or kind not in AFTER_ALERTS]
     cursor = await connection.execute(
         CLAIM,
         {

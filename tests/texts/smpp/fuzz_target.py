@@ -12,7 +12,7 @@ from louhua.bus.events import encode as encode_events
 from louhua.config import Smsc
 from louhua.texts.encoding import segment
 from louhua.texts.gateway import event_of
-from louhua.texts.keywords import keyword_of
+from louhua.texts.keywords import command_of
 from louhua.texts.smpp.codec import LAYOUTS, decode, encode
 from louhua.texts.smpp.frames import FrameDecoder
 from louhua.texts.smpp.messages import Submit, TextArrived
@@ -111,7 +111,7 @@ def take(event: Any, config: Smsc) -> None:
         comparable(submit_result(1, 0, event.pdu).message_id, config)
     elif isinstance(event, Received) and (told := inbound(event.pdu, None)) is not None:
         if isinstance(told, TextArrived):
-            keyword_of(told.text)
+            command_of(told.text)
         news = event_of(told, config, NOW)
         if news is not None:
             payload = encode_events([news])

@@ -26,6 +26,12 @@ class NumberPlan:
         """Whether calls to a number make alerts."""
         return self._ranges.served(number)
 
+    def why_not_registered(self, number: str) -> str:
+        """Why a number cannot be registered; empty when it can."""
+        if not self.served(number):
+            return f"{number} is in no range that is served"
+        return "" if self.textable(number) else f"{number} cannot get texts"
+
     def stranger(self, number: str) -> Profile:
         """The profile of somebody who is not known; of a withheld caller when empty."""
         return Profile(number=number, textable=self.textable(number), served=self.served(number))

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from louhua.bench import alerts, calls, reachable, texts
+from louhua.bench import alerts, calls, imports, reachable, texts
 from louhua.bench.calls import _pace
 from louhua.bench.results import Result
 
@@ -58,6 +58,16 @@ def test_reachable() -> None:
 @pytest.mark.parametrize("rules", [False, True])
 def test_texts(rules: bool) -> None:
     check(texts.run(300, quiet, rules=rules), 300)
+
+
+@pytest.mark.slow
+def test_import() -> None:
+    result = imports.run(3000, quiet)
+    assert result.failures == 0
+    assert result.count == 3000
+    assert result.rate > 0
+    assert {"import", "postgres", "total"} <= set(result.cpu_ms)
+    assert result.details["seconds_again"] > 0
 
 
 @pytest.mark.parametrize("rate", [0.5, 1, 20, 33.3, 120, 150])

@@ -14,8 +14,8 @@ MOST_CALLERS: Final = 20
 MOST_CALLS: Final = 5000
 """Of the latest calls; who has more gets no more from them."""
 
-# Index call_callee of each day's partition, in its order and no further than the limit; of lists the primary key.
-# Blocked callers met a busy line, and who was blocked since is not told of either.
+# Index call_callee of the partitions of these days; of lists the primary key. Blocked callers met a busy line, and
+# who was blocked since is not told of either.
 CALLERS_OF: Final = """
 SELECT given.callee, c.caller, c.calls, c.last_at, c.callers, c.all_calls
   FROM unnest(%(callees)s::text[], %(since)s::timestamptz[]) AS given (callee, since)

@@ -91,3 +91,14 @@ def texts(
     from louhua.bench.texts import run
 
     _report(lambda say: run(count, say, rules=rules), as_json=as_json)
+
+
+@app.command("import")
+def import_(
+    rows: Annotated[int, typer.Option(min=1, max=200_000_000, help="Subscribers in the file.")] = 2_000_000,
+    as_json: JsonOption = False,
+) -> None:
+    """Subscribers from a CSV file into PostgreSQL, and the same file again."""
+    from louhua.bench.imports import run
+
+    _report(lambda say: run(rows, say), as_json=as_json)

@@ -117,8 +117,7 @@ def add(
 ) -> None:
     """Register somebody. Who has been registered before has what he had set then."""
     settings, wanted = _begin(config, "add", number)
-    if why_not := NumberPlan(settings).why_not_registered(wanted):
-        fail(f"{why_not}: only who is served, and can get texts, may register; see [[ranges]] and texts_abroad")
+    _check_may_register(wanted, NumberPlan(settings))
     changes = _changes(voicemail=voicemail, language=language) | {"status": Status.REGISTERED}
 
     async def register(connection: Connection) -> bool:
@@ -160,8 +159,8 @@ def set_(
     if not changes:
         fail("nothing is to change; name an option, as --voicemail (louhua subscribers set --help has all)")
     plan = NumberPlan(settings)
-    if status is Status.REGISTERED and (why_not := plan.why_not_registered(wanted)):
-        fail(f"{why_not}: only who is served, and can get texts, may register; see [[ranges]] and texts_abroad")
+    if status is Status.REGISTERED:
+        _check_may_register(wanted, plan)
 
     async def change(connection: Connection) -> bool:
         async with connection.transaction():
@@ -173,8 +172,13 @@ def set_(
             return True
 
     if not with_database(settings, change):
-        fail(f"{number} is not known; register with: louhua subscribers add {number}; or name a --status")
+        fail(f"{number} is not known; register with: louhua subscribers add {number}")
     out.print(f"{number} is set", highlight=False)
+
+
+def _check_may_register(number: str, plan: NumberPlan) -> None:
+    if why_not := plan.why_not_registered(number):
+        fail(f"{why_not}: only who is served, and can get texts, may register; see [[ranges]] and texts_abroad")
 
 
 def _changes(**given: Any) -> dict[str, Any]:

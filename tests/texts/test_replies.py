@@ -15,7 +15,7 @@ from louhua.config import Service
 from louhua.numbers import textable
 from louhua.subscribers.profiles import Language
 from louhua.texts.inbound import lately, record_inbound
-from louhua.texts.keywords import Keyword
+from louhua.texts.keywords import WORDS, Keyword
 from louhua.texts.replies import ANSWERS_AN_HOUR, Manners, Silence, neighbours, text_id
 
 PHONE = "8613800138000"
@@ -134,3 +134,9 @@ def test_texts_are_counted_up_to_the_limit(tell_outbox: TellOutbox) -> None:
             assert await lately(connection, [PHONE], NOW - timedelta(hours=1), 11) == {PHONE: 11}
 
     tell_outbox(story)
+
+
+@pytest.mark.parametrize("word", [word for words in WORDS.values() for word in words])
+def test_no_command_is_taken_for_our_own_words(word: str) -> None:
+    for body in (word, f"{word}1", f"{word} 139 0013 9000", f"{word}-13900139000"):
+        assert MANNERS.silence(PHONE, body, 1) is None

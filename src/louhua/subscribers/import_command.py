@@ -64,12 +64,12 @@ def import_(
         with ended_by_sigterm():
             _import(settings, file, _with_mark(encoding), tally, notice=notice)
     except BadFile as error:
-        fail(f"{file}: {error}", *_how_far(tally))
+        fail(f"{file}: {error}", _how_far(tally))
     except OSError as error:
-        fail(f"{error.filename or rejects_path}: {error.strerror}", *_how_far(tally))
+        fail(f"{error.filename or rejects_path}: {error.strerror}", _how_far(tally))
     except BaseException:
-        for line in _how_far(tally):
-            err.print(line, highlight=False)
+        # The chunk that was being stored may be there, too.
+        err.print(f"at least: {_how_far(tally)}", highlight=False, soft_wrap=True)
         raise
     _report(tally, rejects_path)
 
@@ -105,10 +105,10 @@ def _import(settings: Config, file: Path, encoding: str, tally: Tally, *, notice
             rejects.close()
 
 
-def _how_far(tally: Tally) -> list[str]:
+def _how_far(tally: Tally) -> str:
     if not tally.line:
-        return ["nothing is imported"]
-    return [f"the first {tally.line:,} lines are imported; run it again: what is imported is not done twice"]
+        return "nothing is imported"
+    return f"the first {tally.line:,} lines are imported; run it again: what is imported is not done twice"
 
 
 def _report(tally: Tally, rejects_path: Path) -> None:
@@ -121,8 +121,8 @@ def _report(tally: Tally, rejects_path: Path) -> None:
     if tally.repeated:
         first, again = tally.repeated_lines
         out.print(
-            f"{tally.repeated:,} rows repeat a number (as line {again:,} that of line {first:,}): "
-            "what the later one names counts",
+            f"numbers that are repeated: {tally.repeated:,} (as in line {again:,} that of line {first:,}); "
+            "what the later row names counts",
             highlight=False,
             soft_wrap=True,
         )

@@ -298,7 +298,10 @@ def test_no_datagram_breaks_the_phone(datagram: bytes) -> None:
         assert message.header("Call-ID")
 
 
-@given(st.lists(st.tuples(_words, _words), max_size=5), st.sampled_from(["", "v=0\r\n", "声音"]))
+_names = _words.filter(lambda name: name.lower() not in ("l", "content-length"))  # those are the encoder's
+
+
+@given(st.lists(st.tuples(_names, _words), max_size=5), st.sampled_from(["", "v=0\r\n", "声音"]))
 def test_a_message_comes_back_as_it_was_sent(headers: list[tuple[str, str]], body: str) -> None:
     needed = (("Call-ID", "a"), ("CSeq", "1 BYE"))
     message = Message("BYE sip:a@b SIP/2.0", (*needed, *headers), body)

@@ -1,0 +1,1 @@
+"""What texts and services cost, who pays, and how that is explained."""

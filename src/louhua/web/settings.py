@@ -14,6 +14,7 @@ SECRET_KEY = secret_key(_config.node.data)
 ALLOWED_HOSTS = allowed_hosts(_config.web)
 INSTALLED_APPS = [
     "louhua.subscribers",
+    "louhua.charging",
     "louhua.alerts",
     "louhua.reachability",
     "louhua.texts",

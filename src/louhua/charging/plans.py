@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from louhua.mistakes import all_in_words
 from louhua.money import Price, yuan
-from louhua.section import Section
+from louhua.section import PLAN_NAME, Section
 
 
 class Item(StrEnum):
@@ -68,7 +68,7 @@ class Plan(Section):
     An item that is not named is free and leaves no row in the ledger; one with price 0 is free and leaves one.
     """
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")
+    name: str = Field(pattern=PLAN_NAME)
     valid_from: date
     valid_until: date | None = None
     """The last day."""

@@ -21,6 +21,7 @@ from louhua.charging.store import (
     change_usage,
     charged,
     lock_usage,
+    usage_of,
     write_ledger,
 )
 from louhua.config import Config
@@ -82,6 +83,16 @@ class Charger:
             AMOUNT.labels(row.item).inc(row.amount)
         return written
 
+    async def estimate(self, connection: Connection, deliveries: Sequence[Delivery]) -> list[int]:
+        """What these would be charged now, in thousandths of a yuan: the most that is to be reserved for them."""
+        known = await contracts(connection, {delivery.payer for delivery in deliveries})
+        usage = await usage_of(connection, map(self._bill, deliveries))
+        rows = [
+            self._rated(delivery, known.get(delivery.payer, STRANGER), usage.get(self._bill(delivery)) or Usage())
+            for delivery in deliveries
+        ]
+        return [row.amount if row else 0 for row in rows]
+
     def _bill(self, delivery: Delivery) -> Bill:
         return delivery.payer, month_of(local_day(delivery.at, self._zone))
 
@@ -94,13 +105,13 @@ class Charger:
             contract = known.get(delivery.payer, STRANGER)
             bill = self._bill(delivery)
             used = usage.get(bill) or Usage()
-            row = self.rated(delivery, contract, used)
+            row = self._rated(delivery, contract, used)
             if row is not None:
                 usage[bill] = used
                 rows.append(row)
         return rows
 
-    def rated(self, delivery: Delivery, contract: Contract, usage: Usage) -> Charge | None:
+    def _rated(self, delivery: Delivery, contract: Contract, usage: Usage) -> Charge | None:
         """The row for a delivery, which is added to ``usage``; ``None``: the payer's plan does not name it."""
         day = local_day(delivery.at, self._zone)
         version = self.catalogue.version(plan_name(contract, day, self._settings), day)

@@ -93,7 +93,7 @@ def migrate(config: ConfigOption = None) -> None:
 def demo() -> None:
     """Run the main job to its end on a platform of its own, and show what everybody heard and got.
 
-    Ends with status 0 only if every expected text arrived exactly once.
+    Ends with status 0 only if every expected text arrived exactly once, and only the query was charged.
     """
     from louhua.demo.run import run
 
@@ -103,8 +103,8 @@ def demo() -> None:
     except StartError as error:
         fail(str(error))
     if not well:
-        fail("not every expected text arrived exactly once")
-    out.print("[bold green]Every expected text arrived exactly once.[/]")
+        fail("not every expected text arrived exactly once, or the wrong ones were charged")
+    out.print("[bold green]Every expected text arrived exactly once, and the one that costs was charged.[/]")
 
 
 def _print_version(wanted: bool) -> None:

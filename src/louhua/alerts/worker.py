@@ -32,6 +32,7 @@ from louhua.reachability.prober import Prober
 from louhua.reachability.sources import Sources
 from louhua.reachability.store import News, count, end_watches, watch, watches_over
 from louhua.subscribers.plan import NumberPlan
+from louhua.subscribers.profiles import Profile
 from louhua.subscribers.store import Profiles, lookup
 from louhua.texts import receipts
 from louhua.texts.metrics import TEXTS
@@ -194,7 +195,7 @@ class AlertWorker:
 
     def _draft(self, text: Telling, tag: Tag, profiles: Profiles, now: datetime) -> TextDraft:
         profile = profiles[text.recipient]
-        facts = [_facts(alert) for alert in text.alerts]
+        facts = [self._facts(alert, profile, now) for alert in text.alerts]
         service = self._config.service
         by_caller = sending.caller_as_sender(text, profile, self._config.alerts)
         return TextDraft(
@@ -206,6 +207,20 @@ class AlertWorker:
             else self.wording.alert(facts[0], profile.language),
             alert_ids=tuple(alert.id for alert in text.alerts),
             tag=tag,
+        )
+
+    def _facts(self, alert: store.Due, recipient: Profile, now: datetime) -> Facts:
+        teaser = alert.kind is Kind.TEASER
+        day = self._local(now).date()
+        return Facts(
+            kind=alert.kind,
+            callee=alert.callee,
+            caller=alert.caller,
+            calls=alert.calls,
+            last_at=alert.last_at,
+            other_number=alert.other_number,
+            query_price=self._till.price(Item.DETAIL, recipient, day) if teaser else 0,
+            price=self._till.price(Item.TEASER, recipient, day) if teaser else 0,
         )
 
     async def sweep(self) -> None:
@@ -264,14 +279,3 @@ def _count_sendings(due: Sequence[store.Due], judged: Judged, put_off: Sequence[
     }
     for alert in due:
         ALERTS.labels(alert.kind, fates.get(alert.id, "worded")).inc()
-
-
-def _facts(alert: store.Due) -> Facts:
-    return Facts(
-        kind=alert.kind,
-        callee=alert.callee,
-        caller=alert.caller,
-        calls=alert.calls,
-        last_at=alert.last_at,
-        other_number=alert.other_number,
-    )

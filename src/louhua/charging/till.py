@@ -43,6 +43,12 @@ class Till:
             return FREE
         return Tag(item, payer.number, party.number, payer.contract.prepaid)
 
+    def price(self, item: Item, payer: Profile, day: date) -> int:
+        """What an item costs somebody, in thousandths of a yuan, before quotas and caps."""
+        version = self._version(payer.contract, day)
+        terms = version.plan.items.get(item) if version else None
+        return terms.price if terms else 0
+
     def _version(self, contract: Contract, day: date) -> Version | None:
         return self._charger.catalogue.version(plan_name(contract, day, self._settings), day)
 

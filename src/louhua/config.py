@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from louhua.creditors import Charging
 from louhua.durations import Duration
 from louhua.hours import NEVER, HoursOfDay
 from louhua.informants import Api, Registrar
@@ -356,6 +357,7 @@ class Config(BaseSettings):
     texts: Texts = Texts()
     registrars: tuple[Registrar, ...] = ()
     alerts: Alerts = Alerts()
+    charging: Charging = Charging()
     retention: Retention = Retention()
     web: Web = Web()
     api: Api = Api()

@@ -93,6 +93,12 @@ def _alert(config: Config) -> Iterator[Finding]:
         yield Finding("smsc", ok=False, why="no SMSC is configured, so no text can be sent; add an [[smsc]]")
     for smsc in config.smsc:
         yield _smsc(smsc)
+    if config.charging.diameter is not None:
+        for peer in config.charging.diameter.peers:
+            yield _reachable(
+                "charging.diameter.peers", peer,
+                "start the charging system there (to try: louhua sandbox ocs), or correct the address",
+            )  # fmt: skip
 
 
 def _writable(data: Path) -> Finding:

@@ -15,7 +15,7 @@ from diameter.message.avp.grouped import (
     UnitValue,
     UsedServiceUnit,
 )
-from diameter.message.commands import CreditControlRequest
+from diameter.message.commands import CreditControlAnswer, CreditControlRequest
 from diameter.message.constants import (
     APP_DIAMETER_CREDIT_CONTROL_APPLICATION,
     E_CC_REQUEST_TYPE_EVENT_REQUEST,
@@ -116,6 +116,8 @@ def read(answer: Any, currency: int) -> Answer:
 
     An answer without Result-Code has code 0; money of another currency than ours counts as none.
     """
+    if not isinstance(answer, CreditControlAnswer):
+        return Answer(code=0)
     services = answer.multiple_services_credit_control or []
     code = answer.result_code or 0
     opened = code == Code.SUCCESS

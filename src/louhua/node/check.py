@@ -137,7 +137,8 @@ def _smsc(smsc: Smsc) -> Finding:
 
 def _reachable(what: str, address: str, way_out: str) -> Finding:
     try:
-        socket.create_connection(split_address(address), _TIMEOUT_S).close()
+        host, port = split_address(address)
+        socket.create_connection((host.strip("[]"), port), _TIMEOUT_S).close()
     except (OSError, ValueError) as error:
         return Finding(f"{what}: {address}", ok=False, why=f"cannot be reached ({error}); {way_out}")
     return Finding(f"{what}: {address}", ok=True)

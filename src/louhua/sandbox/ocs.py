@@ -3,6 +3,7 @@
 It is the library's own node, so that Louhua's connection is spoken to by another implementation.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -45,7 +46,8 @@ class Ocs:
     def __init__(
         self, listen: str, realm: str, clients: Sequence[str], ledger: Ledger, tell: Callable[[str], None]
     ) -> None:
-        host, port = split_address(listen)
+        self._address = split_address(listen)
+        host, port = self._address
         self._node = Node(f"ocs.{realm}", realm, ip_addresses=[host], tcp_port=port)
         self._node.wakeup_interval = 1
         desk = _Desk(ledger, lambda *news: tell(describe(*news)))
@@ -54,6 +56,9 @@ class Ocs:
 
     def start(self) -> None:
         """Listen. Raises ``OSError`` where the port is taken."""
+        with socket.socket() as probe:  # the library would leave its own open
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(self._address)
         self._node.start()
 
     def stop(self) -> None:

@@ -13,7 +13,6 @@ SUCCESS: Final = 2001
 CREDIT_LIMIT_REACHED: Final = 4012
 UNKNOWN_SESSION_ID: Final = 5002
 INVALID_AVP_VALUE: Final = 5004
-USER_UNKNOWN: Final = 5030
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -35,11 +34,10 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Ledger:
-    """Balances by number. Whoever is not known has ``balance``; with ``strangers`` false he is refused."""
+    """Balances by number. Whoever is not known has ``balance``."""
 
-    def __init__(self, balance: int, *, strangers: bool = True) -> None:
+    def __init__(self, balance: int) -> None:
         self._balance = balance
-        self._strangers = strangers
         self._balances: dict[str, int] = {}
         self._reserved: dict[str, int] = {}
         self._said: dict[tuple[str, int], Reply] = {}
@@ -63,8 +61,6 @@ class Ledger:
         return reply
 
     def _do(self, request: Request) -> Reply:
-        if not self._strangers and request.payer not in self._balances:
-            return Reply(USER_UNKNOWN)
         if request.kind not in {INITIAL, TERMINATION, EVENT} or request.amount < 0:
             return Reply(INVALID_AVP_VALUE)
         return self._end(request) if request.kind == TERMINATION else self._spend(request)

@@ -7,7 +7,7 @@ from typing import Any
 
 from diameter.message import Message
 from diameter.message.avp.grouped import CcMoney, GrantedServiceUnit, MultipleServicesCreditControl, UnitValue
-from diameter.message.commands import CapabilitiesExchangeRequest
+from diameter.message.commands import CapabilitiesExchangeRequest, CreditControlRequest
 
 Say = Callable[[Any], bytes | None]
 
@@ -70,7 +70,9 @@ def nothing(_: Any) -> None:
 
 
 def answer(request: Any, code: int | None = 2001, service: Any = None) -> bytes:
-    """A credit-control answer."""
+    """A credit-control answer; nothing to any other message."""
+    if not isinstance(request, CreditControlRequest):
+        return b""
     said = request.to_answer()
     said.session_id = request.session_id
     said.result_code = code

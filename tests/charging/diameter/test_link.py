@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import uvloop
 from diameter.message import Message
+from diameter.message.avp.errors import AvpEncodeError
 from diameter.message.avp.grouped import MultipleServicesCreditControl
 from diameter.message.commands import (
     AbortSessionRequest,
@@ -252,6 +253,43 @@ def test_a_message_that_cannot_be_read_spoils_no_other() -> None:
         end.send(bytes(broken))
         assert await adapter.reserve([ask("a")]) == [GRANTED]
         assert end.connections == 1
+
+    meet(answer, talk)
+
+
+def test_a_command_nobody_knows_harms_nothing() -> None:
+    async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
+        strange = bytearray(request_of(DeviceWatchdogRequest))
+        strange[5:8] = (9999).to_bytes(3)
+        end.send(bytes(strange))
+        await end.until(lambda: end.heard)
+        assert await adapter.reserve([ask("a")]) == [GRANTED]
+        assert end.connections == 1
+
+    def say(message: Any) -> bytes | None:
+        return answer(message) if isinstance(message, CreditControlRequest) else None
+
+    meet(say, talk)
+
+
+@pytest.mark.parametrize("peer", ["no..host:3868", "127.0.0.1:1", "[::1]:1", "no-such-host.invalid:3868"])
+def test_a_peer_that_cannot_be_reached_is_tried_for_ever(peer: str) -> None:
+    async def run() -> None:
+        async with charging(diameter(1, peers=[peer]), connected=False) as adapter, asyncio.timeout(20):
+            while "not yet connected" in adapter.health().detail:
+                await asyncio.sleep(0.02)
+            assert await adapter.debit([ask("a")]) == [AWAY]
+
+    uvloop.run(run())
+
+
+def test_a_question_that_cannot_be_asked_takes_no_place_in_the_window() -> None:
+    async def talk(end: FarEnd, _: OnlineCharging) -> None:
+        async with charging(diameter(end.port, window=1)) as adapter:
+            for _attempt in range(2):
+                with pytest.raises(AvpEncodeError, match="too large"):
+                    await adapter.reserve([ask("a", 2**70)])
+            assert await adapter.reserve([ask("a")]) == [GRANTED]
 
     meet(answer, talk)
 

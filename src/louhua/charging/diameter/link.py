@@ -107,6 +107,9 @@ class Link:
                 await self._connection()
             except (OSError, EOFError, TimeoutError, PeerFault) as error:
                 self._away(str(error) or "no answer")
+            except Exception as error:  # whatever else a peer's bytes, or its name, lead the libraries to
+                log.exception("diameter.fault", peer=self.address)
+                self.why = repr(error)
             await asyncio.sleep(self._pause)
 
     def _away(self, why: str) -> None:
@@ -117,7 +120,8 @@ class Link:
     async def _connection(self) -> None:
         """Connect, and serve the connection until it ends."""
         async with asyncio.timeout(_ANSWER_S):
-            reader, self._wire = await asyncio.open_connection(*split_address(self.address))
+            host, port = split_address(self.address)
+            reader, self._wire = await asyncio.open_connection(host.strip("[]"), port)
         try:
             async with asyncio.timeout(_ANSWER_S):
                 await self._introduce(reader)
@@ -130,7 +134,7 @@ class Link:
             if self._up:
                 self._post(_disconnection(self._config))
             raise
-        except (OSError, EOFError, TimeoutError, PeerFault):
+        except Exception:
             self._wire.transport.abort()  # what is still to be sent would wait for a peer that does not read
             raise
         finally:

@@ -95,7 +95,11 @@ class OnlineCharging:
         for number, (encode, about) in enumerate(questions, 1):
             await self._window.acquire()
             link = next((link for link in self._links if link.up), self._links[0])
-            future = link.send(encode(self._config, about), self._timeout_s)
+            try:
+                future = link.send(encode(self._config, about), self._timeout_s)
+            except Exception:
+                self._window.release()
+                raise
             future.add_done_callback(lambda _: self._window.release())
             futures.append(future)
             if number % _BREATH == 0:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -17,12 +18,17 @@ from diameter.message.commands import (
     DisconnectPeerAnswer,
     DisconnectPeerRequest,
 )
+from hypothesis import given
+from hypothesis import strategies as some
 from prometheus_client import REGISTRY
-from tests.charging.diameter.conversation import ask, charging, diameter, used
+from structlog.testing import capture_logs
+from tests.charging.diameter.conversation import PAYER, ask, charging, diameter, used
 from tests.charging.diameter.far_end import FarEnd, Say, answer, far_end, granted, nothing, welcome
 
 from louhua.charging.credit import Verdict
 from louhua.charging.diameter import link
+from louhua.charging.diameter.link import PeerFault
+from louhua.charging.diameter.messages import read
 from louhua.charging.diameter.online import OnlineCharging
 
 GRANTED, REFUSED, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.AWAY
@@ -363,6 +369,39 @@ def test_we_say_nothing_of_our_state() -> None:
         assert [each.origin_state_id for each in (*seen, *end.heard)] == [None, None]
 
     meet(answer, talk, capabilities=look)
+
+
+def test_numbers_are_masked_and_figures_told() -> None:
+    async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
+        refused, up = figure("reserve", "4012"), {"peer": f"127.0.0.1:{end.port}"}
+        with capture_logs() as logs:
+            await adapter.reserve([ask("a")])
+            await adapter.settle([used("a", 1)])
+        assert [each["event"] for each in logs] == ["diameter.not_granted", "diameter.not_settled"]
+        assert {each["payer"] for each in logs} == {"*********8000"}
+        assert PAYER not in str(logs)
+        assert figure("reserve", "4012") == refused + 1
+        assert REGISTRY.get_sample_value("louhua_diameter_peer_up", up) == 1
+        stray = REGISTRY.get_sample_value("louhua_diameter_stray_answers_total", up) or 0
+        end.send(answer(end.heard[0]))
+        end.send(request_of(DeviceWatchdogRequest))
+        await end.until(lambda: isinstance(end.heard[-1], DeviceWatchdogAnswer))
+        assert REGISTRY.get_sample_value("louhua_diameter_stray_answers_total", up) == stray + 1
+
+    meet(lambda request: answer(request, 4012 if getattr(request, "cc_request_type", 0) == 1 else 5012), talk)
+
+
+@given(some.binary(max_size=200), some.integers(0, 300))
+def test_whatever_bytes_come_are_a_message_or_a_fault(body: bytes, length: int) -> None:
+    async def run() -> None:
+        reader = asyncio.StreamReader()
+        reader.feed_data(b"\x01" + length.to_bytes(3) + b"\x40\x00\x01\x10" + body)
+        reader.feed_eof()
+        with suppress(PeerFault, EOFError):
+            message = await link._read(reader)
+            assert message is None or read(message, 156) is not None
+
+    asyncio.run(run())
 
 
 def test_whoever_stops_waiting_spoils_nothing() -> None:

@@ -46,6 +46,8 @@ _IDLE_S: Final = 30.0
 """Silence after which the peer is asked whether it is there (Tw of RFC 3539, 3.4.1)."""
 _ANSWER_S: Final = 5.0
 """How long a connection, a CEA and a DWA may take."""
+BREATH: Final = 16
+"""Messages written or read before others have their turn: some milliseconds."""
 _FRONT: Final = 4
 """Bytes of a message that tell its length."""
 _LEAST: Final = 20
@@ -167,8 +169,11 @@ class Link:
 
     async def _serve(self, reader: asyncio.StreamReader) -> None:
         """Take what comes until the peer asks for the end."""
-        code = 0
+        code = taken = 0
         while code != CMD_DISCONNECT_PEER:
+            taken += 1
+            if taken % BREATH == 0:
+                await asyncio.sleep(0)
             message = await _read(reader)
             self._heard_at = asyncio.get_running_loop().time()
             if message is None:

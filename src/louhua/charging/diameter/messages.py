@@ -38,10 +38,19 @@ _MANDATORY: Final = ("origin_host", "origin_realm", "destination_host")
 """The library leaves out their M bit, which is a MUST (RFC 6733, 4.5)."""
 
 
+_SENT: Final = frozenset({
+    "session_id", "origin_host", "origin_realm", "destination_realm", "auth_application_id", "service_context_id",
+    "cc_request_type", "cc_request_number", "destination_host", "event_timestamp", "subscription_id",
+    "termination_cause", "requested_action", "multiple_services_indicator", "multiple_services_credit_control",
+})  # fmt: skip
+"""The library looks for each AVP there may be in all of them: fewer of them take half the time."""
+
+
 class _Request(CreditControlRequest):  # type: ignore[misc]  # the library has no types
     avp_def = tuple(
         given._replace(is_mandatory=None) if given.attr_name in _MANDATORY else given
         for given in CreditControlRequest.avp_def
+        if given.attr_name in _SENT
     )
 
 

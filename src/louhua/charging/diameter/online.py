@@ -5,12 +5,12 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
 from louhua.charging.credit import Ask, Settlement, Verdict
-from louhua.charging.diameter.link import Link, Silence
+from louhua.charging.diameter.link import BREATH, Link, Silence
 from louhua.charging.diameter.messages import debit, read, reservation, termination
 from louhua.charging.diameter.metrics import REQUESTS
 from louhua.charging.diameter.results import Answer, ended, left_open, verdict
@@ -20,9 +20,6 @@ from louhua.numbers import masked
 from louhua.together import run_together
 
 log = structlog.get_logger()
-
-_BREATH: Final = 16
-"""Requests encoded before others have their turn: some milliseconds."""
 
 
 class OnlineCharging:
@@ -102,7 +99,7 @@ class OnlineCharging:
                 raise
             future.add_done_callback(lambda _: self._window.release())
             futures.append(future)
-            if number % _BREATH == 0:
+            if number % BREATH == 0:
                 await asyncio.sleep(0)
         silent: Counter[Silence] = Counter()
         answers: list[Answer | None] = []

@@ -29,8 +29,7 @@ class Code(IntEnum):
 
 VERDICTS: Final[Mapping[int, Verdict]] = {
     Code.SUCCESS: Verdict.GRANTED,
-    # "The credit-control server determines that the service can be granted to the end user but that no further
-    # credit-control is needed for the service (e.g., service is free of charge)" (RFC 8506, 9.1).
+    # The service can be granted and needs no credit control, for instance because it is free (RFC 8506, 9.1).
     Code.CREDIT_CONTROL_NOT_APPLICABLE: Verdict.GRANTED,
     Code.END_USER_SERVICE_DENIED: Verdict.REFUSED,
     Code.CREDIT_LIMIT_REACHED: Verdict.REFUSED,

@@ -119,7 +119,5 @@ class Charging(Section):
     @model_validator(mode="after")
     def _keeper_is_known(self) -> Self:
         if self.keeper == "diameter" and self.diameter is None:
-            raise ValueError(
-                'keeper = "diameter" needs [charging.diameter]; docs/configuration.md has it'
-            )
+            raise ValueError('keeper = "diameter" needs [charging.diameter]; docs/configuration.md has it')
         return self

@@ -315,11 +315,14 @@ class Elsewhere:
         self.money = {name.removeprefix("n"): amount for name, amount in money.items()}
         self.said: dict[str, Verdict] = {}
         self.asked: list[Ask] = []
-        self.away = self.deaf = False
+        self.away = self.deaf = self.deadly = False
 
     async def debit(self, asks: Sequence[Ask]) -> list[Verdict]:
         self.asked += asks
-        return [self._answer(ask) for ask in asks]
+        verdicts = [self._answer(ask) for ask in asks]
+        if self.deadly:
+            raise KeyboardInterrupt
+        return verdicts
 
     def _answer(self, ask: Ask) -> Verdict:
         if self.away:
@@ -380,6 +383,20 @@ def test_what_was_debited_and_not_heard_is_not_debited_again(distant: Books) -> 
     assert [(ask.session, ask.again) for ask in there.asked] == [
         ("rental-1-2026-11", False), ("rental-1-2026-11", True),
     ]  # fmt: skip
+
+
+def test_who_dies_after_a_debit_writes_it_when_he_comes_again(distant: Books) -> None:
+    distant.subscriber("1", prepaid=True)
+    distant.subscriber("2")
+    there = Elsewhere(n1=9000)
+    there.deadly = True
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            distant.run("2026-11", "2026-11-01", there)
+    assert distant.rows("SELECT payer FROM charging_charge") == [("2",)]
+    there.deadly = False
+    assert distant.run("2026-11", "2026-11-02", there).amount == 3000
+    assert there.money == {"1": 6000}
 
 
 def test_nobody_is_suspended_because_the_keeper_of_his_money_is_away(distant: Books) -> None:

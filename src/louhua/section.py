@@ -1,7 +1,7 @@
 """What tables of the configuration are made of."""
 
 import ipaddress
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -13,6 +13,9 @@ def _address(value: Any) -> Any:
         raise ValueError(f"{value!r} is not an address; write it like 127.0.0.1:5060")
     return value
 
+
+PLAN_NAME: Final = r"^[a-z0-9_-]{1,40}$"
+"""What plans are called: people write their names in files whose cases nobody minds."""
 
 Address = Annotated[str, BeforeValidator(_address)]
 

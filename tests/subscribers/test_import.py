@@ -165,8 +165,9 @@ def test_an_import_that_is_stopped_can_be_run_again(
     database_url: str, run: Run, rows: Rows, tmp_path: Path, stop: signal.Signals
 ) -> None:
     path = many(tmp_path, 200_000)
+    # Who starts the tests in the background has them ignore SIGINT, and their children with them.
     process = subprocess.Popen(
-        [sys.executable, "-m", "louhua.cli", "subscribers", "import", path],
+        ["env", "--default-signal=INT", sys.executable, "-m", "louhua.cli", "subscribers", "import", path],
         env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60

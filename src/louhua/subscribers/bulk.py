@@ -13,7 +13,7 @@ from louhua.subscribers.rows import Row
 STAGE: Final = """
 CREATE TEMPORARY TABLE incoming (line int, number text, status text, voicemail bool, language text, power_on text,
                                  power_on_hours text, quiet_hours text, digest bool, sender text,
-                                 daily_limit int) ON COMMIT DELETE ROWS;
+                                 daily_limit int, plan text, prepaid bool) ON COMMIT DELETE ROWS;
 CREATE TEMPORARY TABLE stood (number text, line int)
 """
 
@@ -30,16 +30,24 @@ WITH wanted AS (
            coalesce(i.quiet_hours, s.quiet_hours) AS quiet_hours, coalesce(i.digest, s.digest) AS digest,
            coalesce(i.sender, s.sender) AS sender,
            nullif(coalesce(i.daily_limit, s.daily_limit), -1) AS daily_limit,
+           coalesce(i.plan, s.plan) AS plan, coalesce(i.prepaid, s.prepaid) AS prepaid,
+           CASE WHEN i.plan IS NULL THEN s.next_plan ELSE '' END AS next_plan,
+           CASE WHEN i.plan IS NULL THEN s.next_plan_on END AS next_plan_on,
+           CASE WHEN s.status <> 'registered' AND i.status = 'registered' THEN now() ELSE s.served_since END
+               AS served_since,
+           coalesce(s.activated_at, CASE s.status WHEN 'registered' THEN s.created_at END,
+                    CASE i.status WHEN 'registered' THEN now() END) AS activated_at,
            %(notice)s AND coalesce(i.status, s.status) = 'registered'
                AND (s.notice_due OR s.status = 'unregistered') AS notice_due
       FROM incoming AS i JOIN subscribers_subscriber AS s ON s.number = i.number
      WHERE (s.status, s.voicemail, s.language, s.power_on, s.power_on_hours, s.quiet_hours, s.digest, s.sender,
-            s.daily_limit, s.notice_due)
+            s.daily_limit, s.plan, s.prepaid, s.next_plan, s.notice_due)
            IS DISTINCT FROM
            (coalesce(i.status, s.status), coalesce(i.voicemail, s.voicemail), coalesce(i.language, s.language),
             coalesce(i.power_on, s.power_on), coalesce(i.power_on_hours, s.power_on_hours),
             coalesce(i.quiet_hours, s.quiet_hours), coalesce(i.digest, s.digest), coalesce(i.sender, s.sender),
-            nullif(coalesce(i.daily_limit, s.daily_limit), -1),
+            nullif(coalesce(i.daily_limit, s.daily_limit), -1), coalesce(i.plan, s.plan),
+            coalesce(i.prepaid, s.prepaid), CASE WHEN i.plan IS NULL THEN s.next_plan ELSE '' END,
             %(notice)s AND coalesce(i.status, s.status) = 'registered'
                 AND (s.notice_due OR s.status = 'unregistered'))
      ORDER BY s.number
@@ -49,6 +57,8 @@ UPDATE subscribers_subscriber AS s
    SET status = wanted.status, voicemail = wanted.voicemail, language = wanted.language,
        power_on = wanted.power_on, power_on_hours = wanted.power_on_hours, quiet_hours = wanted.quiet_hours,
        digest = wanted.digest, sender = wanted.sender, daily_limit = wanted.daily_limit,
+       plan = wanted.plan, next_plan = wanted.next_plan, next_plan_on = wanted.next_plan_on,
+       prepaid = wanted.prepaid, activated_at = wanted.activated_at, served_since = wanted.served_since,
        notice_due = wanted.notice_due, updated_at = now()
   FROM wanted
  WHERE s.number = wanted.number
@@ -57,10 +67,13 @@ UPDATE subscribers_subscriber AS s
 # Primary key, in the order of the numbers.
 ADD: Final = """
 INSERT INTO subscribers_subscriber (number, status, voicemail, language, power_on, power_on_hours, quiet_hours,
-                                    digest, sender, daily_limit, notice_due, created_at, updated_at)
+                                    digest, sender, daily_limit, plan, prepaid, activated_at, served_since,
+                                    notice_due, created_at, updated_at)
 SELECT number, coalesce(status, 'registered'), coalesce(voicemail, false), coalesce(language, ''),
        coalesce(power_on, 'everybody'), coalesce(power_on_hours, ''), coalesce(quiet_hours, ''),
-       coalesce(digest, false), coalesce(sender, ''), nullif(daily_limit, -1),
+       coalesce(digest, false), coalesce(sender, ''), nullif(daily_limit, -1), coalesce(plan, ''),
+       coalesce(prepaid, false), CASE WHEN coalesce(status, 'registered') = 'registered' THEN now() END,
+       CASE WHEN coalesce(status, 'registered') = 'registered' THEN now() END,
        %(notice)s AND coalesce(status, 'registered') = 'registered', now(), now()
   FROM incoming ORDER BY number
     ON CONFLICT (number) DO NOTHING

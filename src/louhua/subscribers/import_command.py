@@ -15,6 +15,7 @@ from louhua.db.pool import Connection
 from louhua.subscribers.importing import Rejects, Tally, load, opened, rejects_of
 from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.rows import CELLS, BadFile, Table
+from louhua.subscribers.store import plan_names
 from louhua.terminal import ConfigOption, ended_by_sigterm, err, fail, load_config, out
 
 SOME_REJECTED: Final = 2
@@ -85,7 +86,7 @@ def _import(settings: Config, file: Path, encoding: str, tally: Tally, *, notice
         opened(file, encoding) as (text, octets),
         Progress(*columns, console=err, transient=True) as progress,
     ):
-        table = Table(text, octets, NumberPlan(settings))
+        table = Table(text, octets, NumberPlan(settings), with_database(settings, plan_names))
         task = progress.add_task("", total=file.stat().st_size)
         rejects = Rejects(rejects_of(file), table.header)
 

@@ -3,8 +3,9 @@
 Source: the requirement's opening (注册用户, 非注册用户), 隐私防护 and 用户管理 (黑名单、白名单).
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -48,6 +49,29 @@ class Listing(StrEnum):
     ALLOW = "allow"
 
 
+class Contract(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody has agreed to pay by; the defaults are those of who never registered.
+
+    ``plan`` empty is the service's own; ``next_plan`` takes its place on ``next_plan_on`` (a day of the service's
+    zone). ``activated_at`` is the first registration, ``served_since`` the last one, or the end of a suspension.
+    """
+
+    registered: bool = False
+    plan: str = ""
+    next_plan: str = ""
+    next_plan_on: date | None = None
+    prepaid: bool = False
+    activated_at: datetime | None = None
+    served_since: datetime | None = None
+
+    def plan_on(self, day: date) -> str:
+        """The name of the plan on a day of the service's zone."""
+        return self.plan if self.next_plan_on is None or day < self.next_plan_on else self.next_plan
+
+
+STRANGER: Final = Contract()
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """One subscriber; the defaults are those of somebody who never registered.
 
@@ -71,6 +95,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     daily_limit: int | None = None
     blocked: frozenset[str] = frozenset()
     allowed: frozenset[str] = frozenset()
+    contract: Contract = STRANGER
 
     @property
     def registered(self) -> bool:

@@ -5,13 +5,15 @@ service's own setting.
 """
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import BinaryIO, Final, TextIO
 
 import msgspec
 
 from louhua.hours import parse_hours
+from louhua.section import PLAN_NAME
 from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Language, Privacy, Sender, Status
 
@@ -95,6 +97,14 @@ def _limit(text: str) -> str:
     raise BadRow(f"is {text!r}; write 0 (no limit) to {MOST_TEXTS}, or default")
 
 
+def _plan(text: str) -> str:
+    if text == _DEFAULT:
+        return ""
+    if re.fullmatch(PLAN_NAME, text):
+        return text
+    raise BadRow(f"is {text!r}, which is no name of a plan; louhua plans list has them")
+
+
 CELLS: Final[Mapping[str, Callable[[str], str]]] = {
     "status": _one_of(*Status),
     "voicemail": _flag,
@@ -105,6 +115,8 @@ CELLS: Final[Mapping[str, Callable[[str], str]]] = {
     "digest": _flag,
     "sender": _one_of(*Sender, default=True),
     "daily_limit": _limit,
+    "plan": _plan,
+    "prepaid": _flag,
 }
 """The columns beside ``number``, and how each is read."""
 
@@ -121,11 +133,17 @@ def _cell(column: str, text: str) -> str:
 
 
 class Table:
-    """A CSV file with a header; ``columns`` are those of ``CELLS`` that it has, ``header`` as it stands there."""
+    """A CSV file with a header; ``columns`` are those of ``CELLS`` that it has, ``header`` as it stands there.
 
-    def __init__(self, file: TextIO, octets: BinaryIO, plan: NumberPlan) -> None:
+    ``plans`` are the names of those there are to be had.
+    """
+
+    def __init__(
+        self, file: TextIO, octets: BinaryIO, plan: NumberPlan, plans: Container[str] = frozenset()
+    ) -> None:
         self._octets = octets
         self._plan = plan
+        self._plans = plans
         self._rows = csv.reader(file)
         self.header = [name.strip() for name in self._next() or []]
         names = [name.lower() for name in self.header]
@@ -137,6 +155,7 @@ class Table:
             )
         self._number = names.index("number")
         self._status = names.index("status") if "status" in names else None
+        self._plan_at = names.index("plan") if "plan" in names else None
         self._places = [(place, name) for place, name in enumerate(names) if name in CELLS]
         self.columns = tuple(name for _, name in self._places)
 
@@ -188,11 +207,17 @@ class Table:
         if not number:
             raise BadRow(f"{dialled!r} is not a telephone number")
         cells = tuple([_cell(name, values[place]) for place, name in self._places])
+        if self._plan_at is not None:
+            self._check_plan(_cell("plan", values[self._plan_at]))
         if self._status is None or _cell("status", values[self._status]) in (Status.REGISTERED, NOT_NAMED):
             why_not = self._plan.why_not_registered(number)
             if why_not:
                 raise BadRow(why_not)
         return Row(line, number, cells)
+
+    def _check_plan(self, name: str) -> None:
+        if name not in ("", NOT_NAMED) and name not in self._plans:
+            raise BadRow(f"there is no plan {name!r}; louhua plans list has those there are")
 
 
 def merged(rows: Sequence[Row]) -> tuple[list[Row], list[tuple[int, int]]]:

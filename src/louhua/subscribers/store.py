@@ -1,6 +1,7 @@
 """Profiles and lists in PostgreSQL, a batch at a time."""
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import date, datetime
 from typing import Final
 
 from msgspec import structs
@@ -8,14 +9,38 @@ from msgspec import structs
 from louhua.db.pool import Connection
 from louhua.hours import parse_hours
 from louhua.subscribers.plan import NumberPlan
-from louhua.subscribers.profiles import Language, Listing, Privacy, Profile, Sender, Status
+from louhua.subscribers.profiles import Contract, Language, Listing, Privacy, Profile, Sender, Status
 
 # Primary-key look-ups of the numbers asked for.
 LOOKUP: Final = """
 SELECT s.number, s.status, s.voicemail, s.language, s.power_on, s.power_on_hours, s.quiet_hours, s.digest,
-       s.sender, s.daily_limit
+       s.sender, s.daily_limit, s.plan, s.next_plan, s.next_plan_on, s.prepaid,
+       coalesce(s.activated_at, s.created_at), coalesce(s.served_since, s.created_at)
   FROM subscribers_subscriber AS s
  WHERE s.number = ANY(%(numbers)s)
+"""
+
+# Primary-key look-ups. Of rows older than the columns, what is not known began with the row.
+CONTRACTS: Final = """
+SELECT s.number, s.status = 'registered', s.plan, s.next_plan, s.next_plan_on, s.prepaid,
+       coalesce(s.activated_at, s.created_at), coalesce(s.served_since, s.created_at)
+  FROM subscribers_subscriber AS s
+ WHERE s.number = ANY(%(numbers)s)
+"""
+
+# Primary-key look-ups. A change that was to come and has come by %(day)s stays.
+SUBSCRIBE: Final = """
+UPDATE subscribers_subscriber AS s
+   SET plan = CASE WHEN %(from)s::date IS NULL THEN %(plan)s
+                   WHEN s.next_plan_on <= %(day)s THEN s.next_plan ELSE s.plan END,
+       next_plan = CASE WHEN %(from)s::date IS NULL THEN '' ELSE %(plan)s END,
+       next_plan_on = %(from)s::date, updated_at = now()
+ WHERE s.number = ANY(%(numbers)s)
+"""
+
+# Primary-key look-ups.
+PAY: Final = """
+UPDATE subscribers_subscriber SET prepaid = %(prepaid)s, updated_at = now() WHERE number = ANY(%(numbers)s)
 """
 
 # Primary-key look-ups, two a pair.
@@ -31,9 +56,10 @@ SELECT l.owner, l.list, l.number
 SAVE: Final = """
 INSERT INTO subscribers_subscriber AS known
        (number, status, voicemail, language, power_on, power_on_hours, quiet_hours, digest, sender, daily_limit,
-        notice_due, created_at, updated_at)
+        notice_due, activated_at, served_since, created_at, updated_at)
 SELECT number, status, voicemail, language, power_on, power_on_hours, quiet_hours, digest, sender, daily_limit,
-       status = 'registered' AND NOT told, now(), now()
+       status = 'registered' AND NOT told, CASE WHEN status = 'registered' THEN now() END,
+       CASE WHEN status = 'registered' THEN now() END, now(), now()
   FROM unnest(%(numbers)s::text[], %(statuses)s::text[], %(voicemail)s::bool[], %(languages)s::text[],
               %(power_on)s::text[], %(power_on_hours)s::text[], %(quiet_hours)s::text[], %(digest)s::bool[],
               %(senders)s::text[], %(daily_limits)s::int[], %(told)s::bool[])
@@ -45,8 +71,16 @@ SELECT number, status, voicemail, language, power_on, power_on_hours, quiet_hour
        quiet_hours = excluded.quiet_hours, digest = excluded.digest, sender = excluded.sender,
        daily_limit = excluded.daily_limit,
        notice_due = excluded.notice_due AND (known.notice_due OR known.status = 'unregistered'),
+       activated_at = coalesce(known.activated_at,
+                               CASE known.status WHEN 'registered' THEN known.created_at END,
+                               excluded.activated_at),
+       served_since = CASE WHEN known.status <> 'registered' AND excluded.status = 'registered' THEN now()
+                           ELSE known.served_since END,
        updated_at = excluded.updated_at
 """
+
+# Some versions of some plans.
+PLAN_NAMES: Final = "SELECT DISTINCT name FROM charging_planversion"
 
 # Index subscriber_notice, from a number on.
 AWAITING_NOTICE: Final = """
@@ -129,10 +163,11 @@ async def lookup(
             digest=digest,
             sender=Sender(sender) if sender else None,
             daily_limit=daily_limit,
+            contract=_contract(Status(status) is Status.REGISTERED, *contract),
         )
         for (
             number, status, voicemail, language, power_on, power_on_hours, quiet_hours, digest, sender,
-            daily_limit,
+            daily_limit, *contract,
         ) in await cursor.fetchall()
     }  # fmt: skip
     for owner, listing, number in await _among(connection, [pair for pair in pairs if pair[0] in known]):
@@ -142,6 +177,50 @@ async def lookup(
         else:
             known[owner] = structs.replace(profile, allowed=profile.allowed | {number})
     return Profiles(known, plan)
+
+
+def _contract(
+    registered: bool,
+    plan: str,
+    next_plan: str,
+    on: date | None,
+    prepaid: bool,
+    activated: datetime,
+    since: datetime,
+) -> Contract:
+    return Contract(
+        registered=registered,
+        plan=plan,
+        next_plan=next_plan,
+        next_plan_on=on,
+        prepaid=prepaid,
+        activated_at=activated,
+        served_since=since,
+    )
+
+
+async def contracts(connection: Connection, numbers: Iterable[str]) -> dict[str, Contract]:
+    """The contracts of those of these numbers that are known."""
+    cursor = await connection.execute(CONTRACTS, {"numbers": sorted(set(numbers))})
+    return {row[0]: _contract(*row[1:]) for row in await cursor.fetchall()}
+
+
+async def subscribe(
+    connection: Connection, numbers: Sequence[str], plan: str, day: date, since: date | None
+) -> int:
+    """Give a plan to those who are known, at once or from a day on; how many. ``day`` is today."""
+    parameters = {"numbers": list(numbers), "plan": plan, "day": day, "from": since}
+    return (await connection.execute(SUBSCRIBE, parameters)).rowcount
+
+
+async def pay(connection: Connection, numbers: Sequence[str], *, prepaid: bool) -> int:
+    """Let those who are known pay from a balance, or afterwards; how many."""
+    return (await connection.execute(PAY, {"numbers": list(numbers), "prepaid": prepaid})).rowcount
+
+
+async def plan_names(connection: Connection) -> frozenset[str]:
+    """The plans there are."""
+    return frozenset(row[0] for row in await (await connection.execute(PLAN_NAMES)).fetchall())
 
 
 async def _among(connection: Connection, pairs: Sequence[tuple[str, str]]) -> list[Entry]:

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from louhua.texts.limits import ERROR, MESSAGE_ID, NUMBER, ROUTE
 
-STATES = ["queued", "sending", "submitted", "delivered", "failed"]
+STATES = ["reserving", "queued", "sending", "submitted", "delivered", "failed"]
 PART_STATES = ["submitted", "delivered", "expired", "deleted", "undeliverable", "rejected"]
 
 
@@ -40,6 +40,11 @@ class Text(models.Model):
     expires_at = models.DateTimeField(null=True, help_text="when it is given up, should nothing be heard")
     final_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=ERROR, blank=True)
+    item = models.CharField(
+        max_length=20, db_default="", blank=True, help_text="what is charged for it; or nothing"
+    )
+    payer = models.CharField(max_length=NUMBER, db_default="", blank=True)
+    party = models.CharField(max_length=NUMBER, db_default="", blank=True, help_text="whom it tells the payer of")
     created_at = models.DateTimeField()
 
     class Meta:

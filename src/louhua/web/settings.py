@@ -16,6 +16,7 @@ SECRET_KEY = _config.web.secret or secret_key(_config.node.data)
 ALLOWED_HOSTS = allowed_hosts(_config.web)
 INSTALLED_APPS = [
     "louhua.subscribers",
+    "louhua.charging",
     "louhua.alerts",
     "louhua.reachability",
     "louhua.texts",

@@ -66,7 +66,7 @@ class Language(_ConsoleOnly):
         chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME)
         language = chosen if chosen in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
         translation.activate(language)
-        request.LANGUAGE_CODE = language  # type: ignore[attr-defined]
+        request.LANGUAGE_CODE = language
 
     def process_response(self, _request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """Say which it is."""
@@ -77,7 +77,9 @@ class Language(_ConsoleOnly):
 class Csrf(_ConsoleOnly, CsrfViewMiddleware):
     """Forms are ours."""
 
-    async def process_view(self, request: HttpRequest, callback: Any, args: Any, kwargs: Any) -> Any:
+    async def process_view(  # type: ignore[override]  # Django adapts either
+        self, request: HttpRequest, callback: Any, args: Any, kwargs: Any
+    ) -> Any:
         """Refuse forms that are not; asynchronous, as another would cost each API request a thread's turn."""
         if request.path_info.startswith(CONSOLE):
             return super().process_view(request, callback, args, kwargs)

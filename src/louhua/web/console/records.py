@@ -3,11 +3,14 @@
 from auditlog.registry import auditlog
 from django.contrib.auth.models import Group, User
 
+from louhua.charging.models import PlanVersion
+
 
 def register() -> None:
     """Tell auditlog what to watch."""
     auditlog.register(User, exclude_fields=["last_login"], mask_fields=["password"], m2m_fields={"groups"})
     auditlog.register(Group, m2m_fields={"permissions"})
+    auditlog.register(PlanVersion)
 
 
 def hidden(_value: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from auditlog.context import set_extra_data
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext_lazy as _
 from unfold.sites import UnfoldAdminSite
 
 from louhua.web.console.limits import COOL_OFF
@@ -19,7 +20,8 @@ class ConsoleSite(UnfoldAdminSite):
     """Django's administration in unfold's looks."""
 
     login_form = LoginForm
-    enable_nav_sidebar = True
+    index_template = "console/index.html"
+    index_title = _("Louhua console")
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
         """The way in; 429 to who failed too often."""

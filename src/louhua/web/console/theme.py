@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +24,16 @@ def _item(title: Any, icon: str, model: str, permission: str) -> dict[str, Any]:
     }
 
 
+_BLUE: Final = {
+    "50": "#eff6ff", "100": "#dbeafe", "200": "#bfdbfe", "300": "#93c5fd", "400": "#60a5fa", "500": "#3b82f6",
+    "600": "#1d4ed8", "700": "#1e40af", "800": "#1e3a8a", "900": "#172554", "950": "#0f1a3d",
+}  # fmt: skip
+
+_CHARGING: Final = {
+    "title": _("Charging"),
+    "collapsible": False,
+    "items": [_item(_("Plans"), "sell", "charging_planversion", "charging.view_planversion")],
+}
 _STAFF: Final = {
     "title": _("Staff"),
     "collapsible": False,
@@ -45,5 +56,10 @@ UNFOLD: Final[dict[str, Any]] = {
     "SHOW_LANGUAGES": True,
     "SHOW_BACK_BUTTON": True,
     "LANGUAGES": {"action": reverse_lazy("console-language")},
-    "SIDEBAR": {"navigation": [_STAFF]},
+    "STYLES": [lambda _request: static("console/console.css")],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("console/icon.svg")}
+    ],
+    "COLORS": {"primary": _BLUE},
+    "SIDEBAR": {"navigation": [_CHARGING, _STAFF]},
 }

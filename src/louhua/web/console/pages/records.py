@@ -7,6 +7,7 @@ from auditlog.models import LogEntry
 from axes.models import AccessAttempt, AccessLog
 from django.contrib.admin import display
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
@@ -46,7 +47,7 @@ class Changes(LogEntryAdminMixin, ReadOnly):
     @display(description=_("kind"))
     def kind(self, entry: LogEntry) -> str:
         """What sort of thing was changed."""
-        return str(entry.content_type.name)
+        return gettext(entry.content_type.name)
 
 
 class Logins(ReadOnly):

@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from louhua.creditors import Charging
 from louhua.durations import Duration
 from louhua.hours import NEVER, HoursOfDay
 from louhua.informants import Api, Registrar
@@ -304,6 +305,8 @@ class Retention(Section):
     """That somebody got the help text."""
     orphans: Duration = timedelta(days=7)
     """Receipts of messages that were never ours."""
+    charges: Duration = timedelta(days=366)
+    """Rows of the ledger; those that stand in no file of charges yet are kept."""
 
     @field_validator("*")
     @classmethod
@@ -375,6 +378,7 @@ class Config(BaseSettings):
     retention: Retention = Retention()
     web: Web = Web()
     api: Api = Api()
+    charging: Charging = Charging()
 
     @classmethod
     def settings_customise_sources(

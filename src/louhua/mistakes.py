@@ -8,6 +8,7 @@ _LISTS: Final = 'write a list, as ["a", "b"]; a table that comes several times b
 _FORMS: Final[Mapping[str, str]] = {
     r"^[A-Za-z0-9_-]{1,40}$": "write 1 to 40 letters, digits, - or _",
     r"^[A-Za-z0-9_-]{1,20}$": "write 1 to 20 letters, digits, - or _",
+    r"^[a-z0-9_-]{0,40}$": "write the name of a plan: small letters, digits, - or _; empty is none",
     r"^[a-z0-9_-]{1,40}$": "write 1 to 40 small letters, digits, - or _",
     r"^sips?:[^\s<>;?]*\{number\}[^\s<>?]*$": "write a SIP URI with {number} in it, as sip:+{number}@ims.example",
     r"^(sips?:[^\s<>;?]+)?$": "write a SIP URI, as sip:louhua@ims.example",

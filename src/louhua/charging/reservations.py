@@ -1,0 +1,175 @@
+"""Texts of prepaid payers in PostgreSQL, from their wording until their money is settled.
+
+```
+ asked ── granted ──▶ granted ── delivered, or failed ──▶ settling ── known to be settled ──▶ (gone)
+   ├───── sent free ──▶ waived ── delivered, or failed ──▶ (gone)
+   └───── not sent: the text fails ──▶ (gone), or settling with 0 where the keeper did not answer
+```
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from louhua.charging.plans import Item
+from louhua.charging.rating import Why
+from louhua.db.pool import Connection
+
+
+class State(StrEnum):
+    """Where a reservation is."""
+
+    ASKED = "asked"
+    GRANTED = "granted"
+    WAIVED = "waived"
+    SETTLING = "settling"
+
+
+# Appends only.
+ADD: Final = """
+INSERT INTO charging_reservation (text_id, payer, item, amount, used, state, why, attempts, due_at, created_at)
+SELECT text_id, payer, item, amount, 0, 'asked', '', 0, %(now)s, %(now)s
+  FROM unnest(%(texts)s::bigint[], %(payers)s::text[], %(items)s::text[], %(amounts)s::bigint[])
+    AS given (text_id, payer, item, amount)
+"""
+
+# Primary-key look-ups.
+OF_TEXTS: Final = """
+SELECT r.text_id, r.payer, r.item, r.amount, r.used, r.state, r.why, r.attempts, r.created_at
+  FROM charging_reservation AS r WHERE r.text_id = ANY(%(texts)s) ORDER BY r.text_id FOR UPDATE
+"""
+
+# Index reservation_due in its order. Who claims has them until %(until)s; then they are asked about again.
+CLAIM: Final = """
+UPDATE charging_reservation AS r SET due_at = %(until)s, attempts = least(r.attempts + 1, 1000)
+  FROM (SELECT text_id FROM charging_reservation
+         WHERE state IN ('asked', 'settling') AND state = %(state)s AND due_at <= %(now)s
+         ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS due
+ WHERE r.text_id = due.text_id
+RETURNING r.text_id, r.payer, r.item, r.amount, r.used, r.state, r.why, r.attempts, r.created_at
+"""
+
+# Primary-key look-ups.
+CHANGE: Final = """
+UPDATE charging_reservation AS r
+   SET state = %(state)s, why = %(why)s, used = given.used, due_at = %(due_at)s::timestamptz, attempts = 0
+  FROM unnest(%(texts)s::bigint[], %(used)s::bigint[]) AS given (text_id, used)
+ WHERE r.text_id = given.text_id
+"""
+
+# Primary-key look-ups.
+AGAIN: Final = """
+UPDATE charging_reservation AS r SET due_at = given.due_at
+  FROM unnest(%(texts)s::bigint[], %(due_at)s::timestamptz[]) AS given (text_id, due_at)
+ WHERE r.text_id = given.text_id
+"""
+
+# Primary-key look-ups.
+REMOVE: Final = "DELETE FROM charging_reservation WHERE text_id = ANY(%(texts)s)"
+
+
+class Reservation(msgspec.Struct, frozen=True):
+    """A text of a prepaid payer; ``amount`` is what is wanted, or reserved, ``used`` what of it is charged."""
+
+    text_id: int
+    payer: str
+    item: Item
+    amount: int
+    used: int
+    state: State
+    why: str
+    attempts: int
+    created_at: datetime
+
+    @property
+    def session(self) -> str:
+        """What the keeper of the money knows it by."""
+        return f"text-{self.text_id}"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """Money to ask for before a text goes."""
+
+    text_id: int
+    payer: str
+    item: Item
+    amount: int
+
+
+async def add(connection: Connection, wanted: Sequence[Wanted], now: datetime) -> None:
+    """Ask for money; part of the transaction that queues the texts."""
+    if wanted:
+        await connection.execute(
+            ADD,
+            {
+                "texts": [item.text_id for item in wanted],
+                "payers": [item.payer for item in wanted],
+                "items": [item.item for item in wanted],
+                "amounts": [item.amount for item in wanted],
+                "now": now,
+            },
+        )
+
+
+async def of_texts(connection: Connection, texts: Collection[int]) -> dict[int, Reservation]:
+    """The reservations of those of these texts that have one; locked."""
+    cursor = await connection.execute(OF_TEXTS, {"texts": list(texts)})
+    return {row[0]: _reservation(*row) for row in await cursor.fetchall()}
+
+
+async def claim(
+    connection: Connection, state: State, now: datetime, until: datetime, limit: int
+) -> list[Reservation]:
+    """Those about which the keeper of the money is to be asked now."""
+    parameters = {"state": state, "now": now, "until": until, "limit": limit}
+    return [_reservation(*row) for row in await (await connection.execute(CLAIM, parameters)).fetchall()]
+
+
+def _reservation(
+    text_id: int, payer: str, item: str, amount: int, used: int, state: str, why: str, attempts: int, at: datetime
+) -> Reservation:
+    return Reservation(text_id, payer, Item(item), amount, used, State(state), why, attempts, at)
+
+
+async def granted(connection: Connection, texts: Sequence[int]) -> None:
+    """The money of these is reserved."""
+    await _change(connection, texts, State.GRANTED)
+
+
+async def waived(connection: Connection, texts: Mapping[int, Why]) -> None:
+    """These are sent free of charge."""
+    for why in sorted(set(texts.values())):
+        await _change(connection, [text for text, given in texts.items() if given is why], State.WAIVED, why)
+
+
+async def settle(connection: Connection, used: Mapping[int, int], now: datetime) -> None:
+    """What is charged of these is known: the keeper is to be told."""
+    await _change(connection, list(used), State.SETTLING, used=list(used.values()), due_at=now)
+
+
+async def _change(
+    connection: Connection,
+    texts: Sequence[int],
+    state: State,
+    why: str = "",
+    used: Sequence[int] = (),
+    due_at: datetime | None = None,
+) -> None:
+    if texts:
+        parameters = {"texts": list(texts), "used": list(used) or [0] * len(texts)}
+        await connection.execute(CHANGE, parameters | {"state": state, "why": why, "due_at": due_at})
+
+
+async def again(connection: Connection, due_at: Mapping[int, datetime]) -> None:
+    """Ask about these again later."""
+    if due_at:
+        await connection.execute(AGAIN, {"texts": list(due_at), "due_at": list(due_at.values())})
+
+
+async def remove(connection: Connection, texts: Collection[int]) -> None:
+    """These are over."""
+    if texts:
+        await connection.execute(REMOVE, {"texts": list(texts)})

@@ -1,0 +1,158 @@
+"""The ledger, and what was used in each month, in PostgreSQL: batches of rows go as JSON."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Final
+
+import msgspec
+
+from louhua.charging.rating import Usage
+from louhua.db.pool import Connection
+
+# Until the end of the transaction. Who writes a file of charges waits for all who hold this, so that no id comes
+# later than one that is greater.
+WRITE_LEDGER: Final = "SELECT pg_advisory_xact_lock_shared(%(key)s)"
+READ_LEDGER: Final = "SELECT pg_advisory_xact_lock(%(key)s)"
+_LEDGER_KEY: Final = 0x6C656467
+
+# Primary key, in its order, as every writer goes.
+LOCK_USAGE: Final = """
+SELECT u.payer, u.month, u.charges, u.items, u.days
+  FROM charging_usage AS u
+  JOIN unnest(%(payers)s::text[], %(months)s::date[]) AS given (payer, month)
+    ON u.payer = given.payer AND u.month = given.month
+ ORDER BY u.payer, u.month
+   FOR UPDATE OF u
+"""
+
+# Primary key. Somebody else may be faster; his row is not returned, and read in the next round.
+ADD_USAGE: Final = """
+INSERT INTO charging_usage (payer, month, charges, items, days)
+SELECT payer, month, charges, items, days
+  FROM json_to_recordset(%(rows)s::json)
+    AS given (payer text, month date, charges int, items jsonb, days jsonb)
+ ORDER BY payer, month
+    ON CONFLICT (payer, month) DO NOTHING
+RETURNING payer, month
+"""
+
+# Primary key; the rows are locked by LOCK_USAGE.
+CHANGE_USAGE: Final = """
+UPDATE charging_usage AS u SET charges = given.charges, items = given.items, days = given.days
+  FROM json_to_recordset(%(rows)s::json)
+    AS given (payer text, month date, charges int, items jsonb, days jsonb)
+ WHERE u.payer = given.payer AND u.month = given.month
+"""
+
+# Unique index charge_once.
+CHARGED: Final = "SELECT event FROM charging_charge WHERE event = ANY(%(events)s)"
+
+# Unique index charge_once: an event that is charged already is not again.
+ADD_CHARGES: Final = """
+INSERT INTO charging_charge (event, kind, payer, month, at, item, recipient, party, plan, version, quantity,
+                             price, amount, why, used, item_sum, day_sum, month_sum, seq, prepaid, refunds,
+                             reason, author)
+SELECT event, kind, payer, month, at, item, recipient, party, plan, version, quantity, price, amount, why, used,
+       item_sum, day_sum, month_sum, seq, prepaid, refunds, reason, author
+  FROM json_to_recordset(%(rows)s::json)
+    AS given (event text, kind text, payer text, month date, at timestamptz, item text, recipient text,
+              party text, plan text, version int, quantity int, price bigint, amount bigint, why text, used int,
+              item_sum bigint, day_sum bigint, month_sum bigint, seq int, prepaid bool, refunds bigint,
+              reason text, author text)
+    ON CONFLICT (event) DO NOTHING
+RETURNING event
+"""
+
+Bill = tuple[str, date]
+"""(payer, month): whose usage, and of which month."""
+
+
+class Charge(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the ledger; amounts in thousandths of a yuan, what is given back is negative."""
+
+    event: str
+    kind: str
+    payer: str
+    month: date
+    at: datetime
+    price: int
+    amount: int
+    why: str
+    prepaid: bool
+    item: str = ""
+    recipient: str = ""
+    party: str = ""
+    plan: str = ""
+    version: int = 0
+    quantity: int = 1
+    used: int = 0
+    item_sum: int = 0
+    day_sum: int = 0
+    month_sum: int = 0
+    seq: int = 0
+    refunds: int | None = None
+    reason: str = ""
+    author: str = ""
+
+
+class _UsageRow(msgspec.Struct, frozen=True):
+    payer: str
+    month: date
+    charges: int
+    items: dict[str, tuple[int, int]]
+    days: dict[str, int]
+
+
+async def write_ledger(connection: Connection) -> None:
+    """To be called first in every transaction that adds charges."""
+    await connection.execute(WRITE_LEDGER, {"key": _LEDGER_KEY})
+
+
+async def read_ledger(connection: Connection) -> None:
+    """Wait, and let others wait until the end of the transaction, so that what is seen of the ledger is all."""
+    await connection.execute(READ_LEDGER, {"key": _LEDGER_KEY})
+
+
+async def lock_usage(connection: Connection, bills: Iterable[Bill]) -> dict[Bill, Usage]:
+    """What was used of those that have a row; nobody else changes it before the end of the transaction."""
+    wanted = sorted(set(bills))
+    cursor = await connection.execute(
+        LOCK_USAGE, {"payers": [payer for payer, _ in wanted], "months": [month for _, month in wanted]}
+    )
+    return {
+        (payer, month): Usage(charges, {item: (many, amount) for item, (many, amount) in items.items()}, days)
+        for payer, month, charges, items, days in await cursor.fetchall()
+    }
+
+
+async def add_usage(connection: Connection, usage: Mapping[Bill, Usage]) -> set[Bill]:
+    """Store the first usage of a month; those that somebody else had stored meanwhile are not returned."""
+    if not usage:
+        return set()
+    cursor = await connection.execute(ADD_USAGE, {"rows": _rows(usage)})
+    return {(payer, month) for payer, month in await cursor.fetchall()}
+
+
+async def change_usage(connection: Connection, usage: Mapping[Bill, Usage]) -> None:
+    """Store usage whose rows are locked."""
+    if usage:
+        await connection.execute(CHANGE_USAGE, {"rows": _rows(usage)})
+
+
+def _rows(usage: Mapping[Bill, Usage]) -> str:
+    rows = [_UsageRow(payer, month, used.charges, used.items, used.days) for (payer, month), used in usage.items()]
+    return msgspec.json.encode(rows).decode()
+
+
+async def charged(connection: Connection, events: Collection[str]) -> set[str]:
+    """Those of these events that are in the ledger."""
+    cursor = await connection.execute(CHARGED, {"events": list(events)})
+    return {row[0] for row in await cursor.fetchall()}
+
+
+async def add_charges(connection: Connection, charges: Sequence[Charge]) -> set[str]:
+    """Write rows, after ``write_ledger``; the events that were not there before."""
+    if not charges:
+        return set()
+    cursor = await connection.execute(ADD_CHARGES, {"rows": msgspec.json.encode(charges).decode()})
+    return {row[0] for row in await cursor.fetchall()}

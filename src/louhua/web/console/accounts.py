@@ -54,8 +54,8 @@ def add(name: str, password: str, role: str) -> None:
     from django.db import transaction
 
     with transaction.atomic():
-        if User.objects.filter(username__iexact=name).exists():
-            raise AccountError([f"{name} has an account; change it with: louhua staff set {name}"])
+        if known := User.objects.filter(username__iexact=name).first():
+            raise AccountError([f"{known} has an account; change it with: louhua staff set {known}"])
         user = User(username=User.normalize_username(name), is_staff=True)
         _check_name(user)
         _give_password(user, password)
@@ -99,11 +99,11 @@ def _check_name(user: object) -> None:
     from django.utils import translation
 
     assert isinstance(user, User)
-    try:
-        with translation.override("en"):
+    with translation.override("en"):
+        try:
             user.clean_fields(exclude=["password"])
-    except ValidationError as error:
-        raise AccountError(error.messages) from None
+        except ValidationError as error:
+            raise AccountError(error.messages) from None
 
 
 def _give_password(user: object, password: str) -> None:
@@ -113,11 +113,11 @@ def _give_password(user: object, password: str) -> None:
     from django.utils import translation
 
     assert isinstance(user, User)
-    try:
-        with translation.override("en"):
+    with translation.override("en"):
+        try:
             validate_password(password, user)
-    except ValidationError as error:
-        raise AccountError(error.messages) from None
+        except ValidationError as error:
+            raise AccountError(error.messages) from None
     user.set_password(password)
 
 

@@ -15,6 +15,23 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
 }
 """What the others may."""
 
+PERMISSIONS: Final = (
+    "charging.view_planversion",
+    "charging.add_planversion",
+    "auth.view_user",
+    "auth.add_user",
+    "auth.change_user",
+    "auth.view_group",
+    "auth.add_group",
+    "auth.change_group",
+    "auth.delete_group",
+    "auditlog.view_logentry",
+    "axes.view_accesslog",
+    "axes.view_accessattempt",
+    "axes.delete_accessattempt",
+)
+"""What an operator's own role may be given: all that the console's pages ask for."""
+
 NAMES: Final = (ADMIN, *ROLES)
 
 

@@ -5,32 +5,30 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
-from django.db import connection, transaction
-from django.db.models import Max
+import psycopg
+from asgiref.sync import async_to_sync
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from louhua.charging.catalogue import add_version
 from louhua.charging.models import PlanVersion
 from louhua.charging.plans import (
     BY_MINUTE,
     Item,
     Payer,
     Plan,
-    PlanError,
     Terms,
     Version,
-    document,
     read_plan,
     to_toml,
     valid,
-    why_not_added,
 )
+from louhua.config import current
+from louhua.db.pool import database_url
 from louhua.money import yuan
-
-_LOCK: Final = 0x706C616E
-"""Key of the advisory lock under which a version gets its number."""
+from louhua.web.console.records import record_new
 
 ITEMS: Final[Mapping[Item, str | Promise]] = {
     Item.MISSED: gettext_lazy("Missed-call alert"),
@@ -61,28 +59,24 @@ _EFFECT: Final[Mapping[str, str | Promise]] = {
 
 
 def add(plan: Plan, author: str, today: date) -> PlanVersion:
-    """Store the next version of a plan; raises ``PlanError`` when it cannot be added."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        last = PlanVersion.objects.filter(name=plan.name).aggregate(last=Max("number"))["last"] or 0
-        if why_not := why_not_added(plan, today, known=last > 0):
-            raise PlanError([why_not])
-        return PlanVersion.objects.create(
-            name=plan.name,
-            number=last + 1,
-            valid_from=plan.valid_from,
-            valid_until=plan.valid_until,
-            document=document(plan),
-            author=author,
-        )
+    """Store the next version of a plan and record whose it is; raises ``PlanError`` when it cannot be added."""
+    version = async_to_sync(_store)(plan, author, today)
+    row = PlanVersion.objects.get(name=plan.name, number=version.number)
+    record_new(row)
+    return row
+
+
+async def _store(plan: Plan, author: str, today: date) -> Version:
+    connection = await psycopg.AsyncConnection.connect(database_url(current()), autocommit=True)
+    async with connection, connection.transaction():
+        return await add_version(connection, plan, author, today)
 
 
 def draft(name: str, today: date) -> str:
-    """What to begin a new version with: the latest of the plan, from the first of the next month on."""
+    """What to begin a new version with: the latest of a known plan, from the first of the next month on."""
     latest = PlanVersion.objects.filter(name=name).order_by("-number").first()
     begins = date(today.year + today.month // 12, today.month % 12 + 1, 1)
-    plan = Plan(name=name or "standard", valid_from=begins) if latest is None else read_plan(latest.document)
+    plan = Plan(name="standard", valid_from=begins) if latest is None else read_plan(latest.document)
     return to_toml(plan.model_copy(update={"valid_from": begins, "valid_until": None}))
 
 

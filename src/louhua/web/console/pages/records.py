@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Final
 
 from auditlog.mixins import LogEntryAdminMixin
 from auditlog.models import LogEntry
+from auditlog.render import get_field_verbose_name
 from axes.models import AccessAttempt, AccessLog
 from django.contrib.admin import display
 from django.http import HttpRequest
@@ -31,7 +32,7 @@ class ReadOnly(ModelAdmin):
 class Changes(LogEntryAdminMixin, ReadOnly):
     """Each change: who, when, what, before and after."""
 
-    list_display = ("timestamp", "who", "action", "kind", "object_repr", "msg_short")
+    list_display = ("timestamp", "who", "action", "kind", "object_repr", "changed")
     list_display_links = ("timestamp",)
     list_filter = ("action",)
     list_select_related: ClassVar = ["content_type", "actor"]
@@ -48,6 +49,11 @@ class Changes(LogEntryAdminMixin, ReadOnly):
     def kind(self, entry: LogEntry) -> str:
         """What sort of thing was changed."""
         return gettext(entry.content_type.name)
+
+    @display(description=_("changed fields"))
+    def changed(self, entry: LogEntry) -> str:
+        """Their names."""
+        return ", ".join(get_field_verbose_name(entry, name) for name in entry.changes_dict)
 
 
 class Logins(ReadOnly):

@@ -4,16 +4,30 @@ from typing import Any, Final
 
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
-from django.contrib.contenttypes.models import ContentType
+from django.db.models import Value
+from django.db.models.functions import Concat
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from louhua.web.console.roles import NAMES
+from louhua.web.console.roles import NAMES, PERMISSIONS
 
 
-class Accounts(UserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class _Ticked(ModelAdmin):
+    """Of several things each is ticked: a list to choose from is wider than a telephone."""
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **options: Any) -> Any:
+        """As boxes."""
+        options["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
+        field = super().formfield_for_manytomany(db_field, request, **options)
+        field.help_text = ""  # Django's is about the list
+        return field
+
+
+class Accounts(_Ticked, UserAdmin):  # type: ignore[type-arg]
     """Who may log in."""
 
     form = UserChangeForm
@@ -50,17 +64,26 @@ class Accounts(UserAdmin, ModelAdmin):  # type: ignore[type-arg]
     roles.short_description = _("roles")  # type: ignore[attr-defined]
 
 
-class Roles(GroupAdmin, ModelAdmin):
+def _in_words(permission: Permission) -> str:
+    action = gettext(permission.codename.partition("_")[0].capitalize())
+    return f"{gettext(permission.content_type.name)}: {action}"
+
+
+class Roles(_Ticked, GroupAdmin):
     """What each role may; those of the program itself stay as they are."""
 
     list_display = ("name",)
+    filter_horizontal = ()
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **options: Any) -> Any:
-        """Only what the console has pages for."""
+        """Only what the console has pages for, in words."""
+        field = super().formfield_for_manytomany(db_field, request, **options)
         if db_field.name == "permissions":
-            shown = ContentType.objects.get_for_models(*self.admin_site._registry)
-            options["queryset"] = Permission.objects.filter(content_type__in=shown.values())
-        return super().formfield_for_manytomany(db_field, request, **options)
+            names = Concat("content_type__app_label", Value("."), "codename")
+            permissions = Permission.objects.annotate(full_name=names).filter(full_name__in=PERMISSIONS)
+            field.queryset = permissions.select_related("content_type")
+            field.label_from_instance = _in_words
+        return field
 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
         """Ours cannot be changed."""

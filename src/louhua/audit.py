@@ -13,12 +13,17 @@ class CannotAudit(Exception):
     """What somebody is about to do could not be written down, so it must not be done; says the way out."""
 
 
+def author() -> str:
+    """Who is at this terminal."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
+
+
 def record(config: Config, did: str, **about: str) -> None:
     """Write down what the person at this terminal does now; numbers in ``about`` are masked by who calls.
 
     Raises ``CannotAudit``.
     """
-    line = {"at": datetime.now(UTC), "by": os.environ.get("SUDO_USER") or getpass.getuser(), "did": did, **about}
+    line = {"at": datetime.now(UTC), "by": author(), "did": did, **about}
     path = config.node.data / "audit.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

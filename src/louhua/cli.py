@@ -9,6 +9,7 @@ from rich.markup import escape
 from louhua import __version__
 from louhua.alerts.commands import app as alerts
 from louhua.bench.commands import app as bench
+from louhua.charging.plan_commands import app as plans
 from louhua.processes import StartError
 from louhua.sandbox.commands import app as sandbox
 from louhua.soak.command import soak
@@ -28,6 +29,7 @@ app.add_typer(bench, name="bench")
 app.add_typer(subscribers, name="subscribers")
 app.add_typer(alerts, name="alerts")
 app.add_typer(staff, name="staff")
+app.add_typer(plans, name="plans")
 app.command()(soak)
 
 
@@ -93,7 +95,7 @@ def migrate(config: ConfigOption = None) -> None:
 def demo() -> None:
     """Run the main job to its end on a platform of its own, and show what everybody heard and got.
 
-    Ends with status 0 only if every expected text arrived exactly once.
+    Ends with status 0 only if every expected text arrived exactly once, and only the query was charged.
     """
     from louhua.demo.run import run
 
@@ -103,8 +105,8 @@ def demo() -> None:
     except StartError as error:
         fail(str(error))
     if not well:
-        fail("not every expected text arrived exactly once")
-    out.print("[bold green]Every expected text arrived exactly once.[/]")
+        fail("not every expected text arrived exactly once, or the wrong ones were charged")
+    out.print("[bold green]Every expected text arrived exactly once, and the one that costs was charged.[/]")
 
 
 def _print_version(wanted: bool) -> None:

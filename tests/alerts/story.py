@@ -1,7 +1,7 @@
 """A story of calls, phones, receipts and texts against the real PostgreSQL, told step by step."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,8 @@ from louhua.bus.events import (
     TextReceived,
     Treatment,
 )
+from louhua.charging.catalogue import add_version
+from louhua.charging.plans import Plan
 from louhua.config import Config
 from louhua.db.pool import Pool
 from louhua.reachability.prober import Prober
@@ -39,12 +41,18 @@ class Story:
     """The alert role without its loops: each step is one of its transactions."""
 
     def __init__(
-        self, pool: Pool, reachability: str = "probe", ranges: Sequence[Any] = (), **settings: Any
+        self,
+        pool: Pool,
+        reachability: str = "probe",
+        ranges: Sequence[Any] = (),
+        charging: Mapping[str, Any] | None = None,
+        **settings: Any,
     ) -> None:
         self.config = Config.model_validate(
             {
                 "smsc": [{"name": "s", "host": "h", "port": 1, "system_id": "x", "reachability": reachability}],
                 "ranges": ranges,
+                "charging": charging or {},
                 "alerts": {"quiet_time": "0s", "probe_hold_off": "0s", **settings},
             }
         )
@@ -184,6 +192,17 @@ class Story:
         """Somebody has a profile."""
         async with self.pool.connection() as connection:
             await save(connection, [Profile(**{"number": CALLEE, "status": Status.REGISTERED, **profile})])
+
+    async def plan(self, name: str = "standard", **values: Any) -> None:
+        """There is a plan, valid from today on."""
+        today = datetime.now(self.config.service.zone).date()
+        plan = Plan.model_validate({"name": name, "valid_from": today} | values)
+        async with self.pool.connection() as connection, connection.transaction():
+            await add_version(connection, plan, "test", today)
+
+    async def charges(self) -> list[tuple[Any, ...]]:
+        """The ledger: payer, item, amount, why."""
+        return await self.rows("SELECT payer, item, amount, why FROM charging_charge ORDER BY id")
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the database holds."""

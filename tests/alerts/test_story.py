@@ -99,6 +99,9 @@ ENDINGS: dict[str, tuple[list[Alert | Watch | Text], list[str]]] = {
         [alert(state="sending", text_id=31), text(state="queued", due_at=at(5), error="ESME_RTHROTTLED")],
         ["text 31 is tried again at 23.12:05; last: ESME_RTHROTTLED"],
     ),
+    "prepaid": (
+        [alert(state="sending", text_id=31), text(state="reserving")], ["text 31 waits for its payer's money since"]
+    ),
     "being sent": ([alert(state="sending", text_id=31), text(state="sending")], ["text 31 is being submitted"]),
     "no receipt yet": (
         [alert(state="sent", text_id=31), text()],

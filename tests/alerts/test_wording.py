@@ -23,6 +23,7 @@ def facts(kind: Kind, **changes: Any) -> Facts:
         "calls": 1,
         "last_at": datetime(2026, 11, 23, 1, 5, tzinfo=UTC),
         "other_number": "861088886666",
+        "query_price": 100,
     }
     return Facts(**(values | changes))
 
@@ -59,6 +60,31 @@ def test_chinese_is_the_requirements(kind: Kind, calls: int, text: str) -> None:
 )
 def test_english_is_for_who_asked_for_it(kind: Kind, calls: int, text: str) -> None:
     assert WORDING.alert(facts(kind, calls=calls), Language.EN) == text
+
+
+@pytest.mark.parametrize(
+    ("query_price", "price", "zh", "en"),
+    [
+        (
+            50,
+            0,
+            "查询(短信查询每条0.05元),本条免费。",
+            "24 hours (0.05 yuan a text) or dial 12599. This text is free.",
+        ),
+        (
+            1000,
+            0,
+            "查询(短信查询每条1元),本条免费。",
+            "24 hours (1 yuan a text) or dial 12599. This text is free.",
+        ),
+        (0, 0, "查询,本条免费。", "24 hours or dial 12599. This text is free."),
+        (100, 20, "查询(短信查询每条0.1元)。", "24 hours (0.1 yuan a text) or dial 12599."),
+    ],
+)
+def test_a_teaser_says_what_the_recipients_plan_says(query_price: int, price: int, zh: str, en: str) -> None:
+    teaser = facts(Kind.TEASER, query_price=query_price, price=price)
+    assert WORDING.alert(teaser, None).endswith(zh)
+    assert WORDING.alert(teaser, Language.EN).endswith(en)
 
 
 @pytest.mark.parametrize("language", Language)

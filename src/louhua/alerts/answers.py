@@ -37,6 +37,7 @@ class Reply(StrEnum):
     NO_NUMBER = "no_number"
     PRIVACY_SET = "privacy_set"
     PRIVACY = "privacy"
+    NO_CREDIT = "no_credit"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +104,7 @@ REPLIES: Final[Mapping[Language, Mapping[Reply, str]]] = {
         Reply.PRIVACY_SET: "设置成功:{who}得知您已开机。",
         Reply.PRIVACY: "目前{who}得知您已开机。"
         "修改请编辑短信YS0(任何人都不)、YS1(仅白名单)或YS2(所有人)到{access}。",
+        Reply.NO_CREDIT: "您的余额不足,未能查询未接来电。充值后请编辑短信D{count}到{access}重新查询。本条免费。",
     },
     Language.EN: {
         Reply.HELP: "To see your missed calls text D to {access} or dial {enquiry}. START to register, STOP to "
@@ -139,6 +141,8 @@ REPLIES: Final[Mapping[Language, Mapping[Reply, str]]] = {
         Reply.PRIVACY: "{who} told that your phone is on. To change that text PRIVACY and 0 (nobody), 1 (allow "
         "list) "
         "or 2 (everybody) to {access}.",
+        Reply.NO_CREDIT: "Your balance is too low to show your missed calls. After topping up text D{count} to "
+        "{access}. This text is free.",
     },
 }
 """By ``str.format``; the fields are those of ``Wording.reply``."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
+from msgspec import structs
 
 from louhua.alerts import store
 from louhua.alerts.answers import Answer, Reply
@@ -18,6 +19,8 @@ from louhua.alerts.selfcare import LISTS, Care, apply
 from louhua.alerts.states import Kind
 from louhua.alerts.wording import TEMPLATES, Facts, Further, Wording
 from louhua.bus.events import TextReceived
+from louhua.charging.plans import Item
+from louhua.charging.till import Till
 from louhua.config import Config
 from louhua.db.pool import Connection, Pool
 from louhua.numbers import masked
@@ -27,7 +30,7 @@ from louhua.subscribers.store import Entry, Profiles, change_lists, hold, listed
 from louhua.texts.inbound import lately, may_help, record_inbound
 from louhua.texts.keywords import Command, Keyword, command_of
 from louhua.texts.metrics import INBOUND, UNANSWERED
-from louhua.texts.outbox import TextDraft, TextKind
+from louhua.texts.outbox import FREE, Tag, TextDraft, TextKind
 from louhua.texts.replies import ANSWERS_AN_HOUR, Manners
 from louhua.texts.routes import Routes
 from louhua.texts.store import enqueue
@@ -38,8 +41,8 @@ HELP_EVERY: Final = timedelta(hours=1)
 _REMEMBERED: Final = timedelta(days=7)
 """So long somebody who asks too late is told so; later there is simply nothing."""
 
-Bodies = list[tuple[str, str]]
-"""(number, what its text says)."""
+Bodies = list[tuple[str, str, Tag]]
+"""(number, what its text says, what is charged for it)."""
 
 
 class Enquiries:
@@ -49,6 +52,7 @@ class Enquiries:
         self._service = config.service
         self._days = config.alerts.enquiry_days
         self._window = config.alerts.enquiry_window
+        self._till = Till(config)
         self._plan = NumberPlan(config)
         self._routes = Routes(config)
         self._manners = Manners(config.service, self._plan.textable, TEMPLATES)
@@ -111,7 +115,7 @@ class Enquiries:
         answers += await self._offered(connection, plain, now)
         answers += await self._help(connection, by_sender, cared, now)
         bodies = [
-            (number, self._wording.reply(answer, profiles[number].language))
+            (number, self._wording.reply(answer, profiles[number].language), FREE)
             for number, answer in _once_each(answers)
         ]
         bodies += await self._of_days(connection, days, profiles, now)
@@ -173,18 +177,22 @@ class Enquiries:
         since = [(number, at - timedelta(days=days)) for number, (days, at) in sorted(asked.items())]
         found = await callers_of(connection, since)
         await store.answered_otherwise(connection, sorted(found), now + self._window, now)
+        await self._till.open(connection)
         bodies: Bodies = []
         for number, (days, _) in sorted(asked.items()):
             profile = profiles[number]
             if callers := found.get(number):
-                bodies += [(number, body) for body in self._word_callers(profile, callers, now)]
+                bodies += self._word_callers(profile, callers, now)
             else:
                 nothing = Answer(reply=Reply.NOTHING_OF_LATE, count=days)
-                bodies.append((number, self._wording.reply(nothing, profile.language)))
+                bodies.append((number, self._wording.reply(nothing, profile.language), FREE))
         return bodies
 
-    def _word_callers(self, profile: Profile, callers: Callers, now: datetime) -> list[str]:
-        """One text a caller, or a digest for who wants that; those who are not named are counted."""
+    def _word_callers(self, profile: Profile, callers: Callers, now: datetime) -> Bodies:
+        """One text a caller, or a digest for who wants that; those who are not named are counted.
+
+        Each text is a query that is charged (短信查询每条0.1元), but for the one that only counts.
+        """
         facts = [
             Facts(
                 kind=Kind.DETAIL,
@@ -198,12 +206,17 @@ class Enquiries:
         ]
         named = sum(caller.calls for caller in callers.latest)
         further = Further(callers.callers - len(facts), callers.calls - named)
+        tag = self._till.tag(Item.DETAIL, profile, profile, now.astimezone(self._service.zone).date())
         if profile.digest:
-            return [self._wording.digest(facts, profile.language, now, further)]
-        bodies = [self._wording.alert(fact, profile.language) for fact in facts]
+            all_of_them = self._wording.digest(facts, profile.language, now, further)
+            return [(profile.number, all_of_them, structs.replace(tag, party=""))]
+        bodies = [
+            (profile.number, self._wording.alert(fact, profile.language), structs.replace(tag, party=fact.caller))
+            for fact in facts
+        ]
         if further.callers:
             more = Answer(reply=Reply.MORE_CALLERS, count=further.callers, calls=further.calls)
-            bodies.append(self._wording.reply(more, profile.language))
+            bodies.append((profile.number, self._wording.reply(more, profile.language), FREE))
         return bodies
 
     async def _help(
@@ -221,10 +234,14 @@ class Enquiries:
 
     async def _reply(self, connection: Connection, bodies: Bodies, now: datetime) -> None:
         drafts = [
-            TextDraft(kind=TextKind.REPLY, sender=self._service.access_number, recipient=number, body=body)
-            for number, body in bodies
+            TextDraft(
+                kind=TextKind.REPLY, sender=self._service.access_number, recipient=number, body=body, tag=tag
+            )
+            for number, body, tag in bodies
         ]
-        await enqueue(connection, drafts, now, self._routes)
+        ids = await enqueue(connection, drafts, now, self._routes)
+        tags = [tag for _, _, tag in bodies]
+        await self._till.reserve(connection, list(zip(ids, tags, strict=True)), now)
 
 
 def _came(event: TextReceived) -> tuple[datetime, str]:

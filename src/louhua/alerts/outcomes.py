@@ -1,4 +1,4 @@
-"""What became of a text decides what becomes of its alert, and of the watch its probe was for.
+"""What became of a text decides what becomes of its alert, of the watch its probe was for, and what is charged.
 
 Called in the transaction that changes the texts, so both are stored or neither.
 """
@@ -8,24 +8,37 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from louhua.alerts import rules, store
+from louhua.alerts.answers import Answer, Reply
 from louhua.alerts.metrics import ALERTS
 from louhua.alerts.states import Kind
+from louhua.alerts.wording import Wording
 from louhua.bus.events import Event, PhoneReachable, Source
+from louhua.charging.plans import Item
+from louhua.charging.till import Till
 from louhua.config import Config
 from louhua.db.pool import Connection
 from louhua.reachability.prober import Prober, delivered_texts
 from louhua.reachability.sources import Sources
 from louhua.reachability.store import News, end_watches, latest, probe_soon, watch
-from louhua.texts.outbox import TextChange, TextKind, TextState
+from louhua.subscribers.plan import NumberPlan
+from louhua.subscribers.store import lookup
+from louhua.texts.outbox import NO_CREDIT, TextChange, TextDraft, TextKind, TextState
+from louhua.texts.routes import Routes
 from louhua.texts.smpp.status import Retry
+from louhua.texts.store import enqueue
 
 
 class Outcomes:
     """The outbox's listener."""
 
-    def __init__(self, config: Config, prober: Prober) -> None:
+    def __init__(self, config: Config, prober: Prober, till: Till, wording: Wording) -> None:
         self._settings = config.alerts
+        self._service = config.service
+        self._plan = NumberPlan(config)
+        self._routes = Routes(config)
+        self._wording = wording
         self._prober = prober
+        self._till = till
         self._sources = Sources(config)
 
     async def texts_changed(self, connection: Connection, changes: Sequence[TextChange]) -> Sequence[Event]:
@@ -35,6 +48,8 @@ class Outcomes:
         """
         at = max(change.at for change in changes)
         await self._alerts_changed(connection, changes, at)
+        await self._till.texts_changed(connection, changes, at)
+        await self._tell_who_cannot_pay(connection, changes, at)
         probed = await self._prober.read(connection, changes)
         texted = await delivered_texts(connection, changes)
         news = latest([*probed, *texted])
@@ -46,6 +61,29 @@ class Outcomes:
             *(_told(Source.PROBE, item, texts[item.number, True]) for item in probed),
             *(_told(Source.TEXT, item, texts[item.number, False]) for item in texted if item in ended),
         ]
+
+    async def _tell_who_cannot_pay(
+        self, connection: Connection, changes: Sequence[TextChange], at: datetime
+    ) -> None:
+        """Whoever asked for details that he has no money for is told why they do not come."""
+        refused = [
+            change.recipient for change in changes if change.error == NO_CREDIT and change.tag.item == Item.DETAIL
+        ]
+        if not refused:
+            return
+        numbers = sorted(set(refused))
+        profiles = await lookup(connection, numbers, self._plan)
+        answer = Answer(reply=Reply.NO_CREDIT, count=self._settings.enquiry_days or 1)
+        drafts = [
+            TextDraft(
+                kind=TextKind.REPLY,
+                sender=self._service.access_number,
+                recipient=number,
+                body=self._wording.reply(answer, profiles[number].language),
+            )
+            for number in numbers
+        ]
+        await enqueue(connection, drafts, at, self._routes)
 
     async def _alerts_changed(self, connection: Connection, changes: Sequence[TextChange], at: datetime) -> None:
         by_state: dict[TextState, list[TextChange]] = {}

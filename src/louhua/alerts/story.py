@@ -131,6 +131,8 @@ class Teller:
 
     def _fate(self, text: Text) -> str:
         match text.state:
+            case "reserving":
+                return f"waits for its payer's money since {self._at(text.due_at)}"
             case "queued" if text.due_at > self._now:
                 return f"is tried again at {self._at(text.due_at)}" + (
                     f"; last: {text.error}" if text.error else ""

@@ -14,13 +14,18 @@ from louhua.alerts import answers
 from louhua.alerts.answers import Answer
 from louhua.alerts.states import Kind
 from louhua.config import Service
+from louhua.money import yuan
 from louhua.numbers import national
 from louhua.subscribers.profiles import Language
 from louhua.texts.encoding import segment
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What an alert is about. ``last_at`` is the last call."""
+    """What an alert is about. ``last_at`` is the last call.
+
+    A teaser says what a text with details costs (``query_price``), and that itself is free where its own ``price``
+    is 0; both in thousandths of a yuan.
+    """
 
     kind: Kind
     callee: str
@@ -28,6 +33,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     calls: int
     last_at: datetime
     other_number: str
+    query_price: int = 0
+    price: int = 0
 
 
 class Further(msgspec.Struct, frozen=True):
@@ -46,7 +53,7 @@ _ALERTS: Final[dict[Language, dict[Kind, str]]] = {
         Kind.DETAIL: "{caller}于{at}呼叫过您{calls}次。",
         Kind.MESSAGE: "{caller}于{at}前给您留言{calls}条,请您拨打{enquiry}收听。",
         Kind.TEASER: "您有{calls}个未接来电,欲知详情,请在{hours}小时内编辑短信D到{access},"
-        "或者拨打{enquiry}查询(短信查询每条0.1元),本条免费。",
+        "或者拨打{enquiry}查询{query_price}{free}。",
     },
     Language.EN: {
         Kind.POWER_ON: "The phone {callee} you called on {at} is now on. You can reach it now.",
@@ -56,9 +63,12 @@ _ALERTS: Final[dict[Language, dict[Kind, str]]] = {
         Kind.DETAIL: "{caller} called you {times}, last on {at}.",
         Kind.MESSAGE: "{caller} left you {messages}, last on {at}. Dial {enquiry} to listen.",
         Kind.TEASER: "You missed {calls_}. For details text D to {access} within {hours} hours "
-        "(0.1 yuan a text) or dial {enquiry}. This text is free.",
+        "{query_price}or dial {enquiry}.{free}",
     },
 }
+
+_QUERY_PRICE: Final = {Language.ZH_HANS: "(短信查询每条{yuan}元)", Language.EN: "({yuan} yuan a text) "}
+_FREE: Final = {Language.ZH_HANS: ",本条免费", Language.EN: " This text is free."}
 
 _DIGEST: Final = {
     Language.ZH_HANS: ("您有{calls}次未接来电:", "({times}次)", ";", ";另有{left}个号码", "。"),
@@ -128,6 +138,8 @@ class Wording:
             times=_count(facts.calls, "time"),
             calls_=_count(facts.calls, "call"),
             messages=_count(facts.calls, "message"),
+            query_price=_QUERY_PRICE[language].format(yuan=_short(facts.query_price)) if facts.query_price else "",
+            free="" if facts.price else _FREE[language],
             **self._common(),
         )
         return body + (self._way_out(language) if facts.kind in _UNASKED else "")
@@ -231,3 +243,8 @@ def _last_at(facts: Facts) -> datetime:
 
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _short(thousandths: int) -> str:
+    """Yuan as people write them: ``0.1``."""
+    return yuan(thousandths).rstrip("0").rstrip(".")

@@ -22,6 +22,8 @@ from louhua.alerts.sending import Delay, Judged, Telling
 from louhua.alerts.states import ON_THEIR_WAY, Kind, State
 from louhua.alerts.wording import Facts, Wording
 from louhua.bus.events import CallEnded, Event, PhoneReachable, Source, TextReceipt
+from louhua.charging.plans import Item
+from louhua.charging.till import Till
 from louhua.config import Config
 from louhua.db.pool import Connection, Pool
 from louhua.numbers import national
@@ -30,10 +32,11 @@ from louhua.reachability.prober import Prober
 from louhua.reachability.sources import Sources
 from louhua.reachability.store import News, count, end_watches, watch, watches_over
 from louhua.subscribers.plan import NumberPlan
+from louhua.subscribers.profiles import Profile
 from louhua.subscribers.store import Profiles, lookup
 from louhua.texts import receipts
 from louhua.texts.metrics import TEXTS
-from louhua.texts.outbox import TextDraft, TextKind
+from louhua.texts.outbox import Tag, TextDraft, TextKind
 from louhua.texts.retries import Retries
 from louhua.texts.routes import Routes
 from louhua.texts.sender import Publish, announce
@@ -67,7 +70,8 @@ class AlertWorker:
         self._routes = Routes(config)
         self._retries = Retries(config.smsc)
         self.wording = Wording(config.service, hours, opt_out=config.alerts.opt_out)
-        self.outcomes = Outcomes(config, Prober(config))
+        self._till = Till(config)
+        self.outcomes = Outcomes(config, Prober(config), self._till, self.wording)
 
     @property
     def database_answers(self) -> bool:
@@ -152,9 +156,11 @@ class AlertWorker:
             await store.postpone(
                 connection, [(item.id, item.due_at, item.digest) for item in judged.delayed + delays], now
             )
-            ids = await enqueue(
-                connection, [self._draft(text, profiles, now) for text in texts], now, self._routes
-            )
+            await self._till.open(connection)
+            tags = [self._tag(text, profiles, now) for text in texts]
+            drafts = [self._draft(text, tag, profiles, now) for text, tag in zip(texts, tags, strict=True)]
+            ids = await enqueue(connection, drafts, now, self._routes)
+            await self._till.reserve(connection, list(zip(ids, tags, strict=True)), now)
             worded = [(alert, text_id) for text, text_id in zip(texts, ids, strict=True) for alert in text.alerts]
             await store.mark_worded(
                 connection, [alert.id for alert, _ in worded], [text_id for _, text_id in worded], now
@@ -181,9 +187,15 @@ class AlertWorker:
     def _local(self, now: datetime) -> datetime:
         return now.astimezone(self._config.service.zone)
 
-    def _draft(self, text: Telling, profiles: Profiles, now: datetime) -> TextDraft:
+    def _tag(self, text: Telling, profiles: Profiles, now: datetime) -> Tag:
+        first = text.alerts[0]
+        item = Item.DIGEST if len(text.alerts) > 1 else Item(first.kind)
+        caller = profiles["" if item is Item.DIGEST else first.caller]
+        return self._till.tag(item, profiles[first.callee], caller, self._local(now).date())
+
+    def _draft(self, text: Telling, tag: Tag, profiles: Profiles, now: datetime) -> TextDraft:
         profile = profiles[text.recipient]
-        facts = [_facts(alert) for alert in text.alerts]
+        facts = [self._facts(alert, profile, now) for alert in text.alerts]
         service = self._config.service
         by_caller = sending.caller_as_sender(text, profile, self._config.alerts)
         return TextDraft(
@@ -194,6 +206,21 @@ class AlertWorker:
             if len(facts) > 1
             else self.wording.alert(facts[0], profile.language),
             alert_ids=tuple(alert.id for alert in text.alerts),
+            tag=tag,
+        )
+
+    def _facts(self, alert: store.Due, recipient: Profile, now: datetime) -> Facts:
+        teaser = alert.kind is Kind.TEASER
+        day = self._local(now).date()
+        return Facts(
+            kind=alert.kind,
+            callee=alert.callee,
+            caller=alert.caller,
+            calls=alert.calls,
+            last_at=alert.last_at,
+            other_number=alert.other_number,
+            query_price=self._till.price(Item.DETAIL, recipient, day) if teaser else 0,
+            price=self._till.price(Item.TEASER, recipient, day) if teaser else 0,
         )
 
     async def sweep(self) -> None:
@@ -252,14 +279,3 @@ def _count_sendings(due: Sequence[store.Due], judged: Judged, put_off: Sequence[
     }
     for alert in due:
         ALERTS.labels(alert.kind, fates.get(alert.id, "worded")).inc()
-
-
-def _facts(alert: store.Due) -> Facts:
-    return Facts(
-        kind=alert.kind,
-        callee=alert.callee,
-        caller=alert.caller,
-        calls=alert.calls,
-        last_at=alert.last_at,
-        other_number=alert.other_number,
-    )

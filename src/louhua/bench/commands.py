@@ -93,6 +93,18 @@ def texts(
     _report(lambda say: run(count, say, rules=rules), as_json=as_json)
 
 
+@app.command()
+def charging(
+    events: Annotated[int, typer.Option(min=1, help="Texts that are delivered.")] = 50_000,
+    payers: Annotated[int, typer.Option(min=1, help="Subscribers who pay for them.")] = 20_000,
+    as_json: JsonOption = False,
+) -> None:
+    """Receipts from NATS to rated rows of the ledger."""
+    from louhua.bench.charging import run
+
+    _report(lambda say: run(events, payers, say), as_json=as_json)
+
+
 @app.command("import")
 def import_(
     rows: Annotated[int, typer.Option(min=1, max=200_000_000, help="Subscribers in the file.")] = 2_000_000,

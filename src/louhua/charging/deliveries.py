@@ -4,6 +4,7 @@
 An event is charged once, whatever comes again: by the ledger's unique key, under the lock of the payer's month.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
@@ -21,6 +22,7 @@ from louhua.charging.store import (
     change_usage,
     charged,
     lock_usage,
+    usage_of,
     write_ledger,
 )
 from louhua.config import Config
@@ -72,15 +74,26 @@ class Charger:
             rows = self._rate_all(pending, known, usage)
             new = await add_usage(connection, {bill: used for bill, used in usage.items() if bill not in there})
             await change_usage(connection, {bill: used for bill, used in usage.items() if bill in there})
-            sure = [row for row in rows if (row.payer, row.month) in new | there]
+            # Where somebody else was the first of the month, his row is locked and read in the next round.
+            lost = usage.keys() - new - there
+            sure = [row for row in rows if (row.payer, row.month) not in lost]
             await add_charges(connection, sure)
             written += sure
-            # Somebody else was the first of that month: his row is locked and read in the next round.
-            pending = [delivery for delivery in pending if self._bill(delivery) in set(usage) - new - there]
-        for row in written:
-            CHARGES.labels(row.item, row.why).inc()
-            AMOUNT.labels(row.item).inc(row.amount)
+            pending = [delivery for delivery in pending if self._bill(delivery) in lost]
+        _count(written)
         return written
+
+    async def estimate(self, connection: Connection, deliveries: Sequence[Delivery]) -> list[int]:
+        """What these would be charged now, in thousandths of a yuan: the most that is to be reserved for them."""
+        known = await contracts(connection, {delivery.payer for delivery in deliveries})
+        usage = await usage_of(connection, map(self._bill, deliveries))
+        rows = [
+            self._rated(
+                delivery, known.get(delivery.payer, STRANGER), usage.setdefault(self._bill(delivery), Usage())
+            )
+            for delivery in deliveries
+        ]
+        return [row.amount if row else 0 for row in rows]
 
     def _bill(self, delivery: Delivery) -> Bill:
         return delivery.payer, month_of(local_day(delivery.at, self._zone))
@@ -94,13 +107,13 @@ class Charger:
             contract = known.get(delivery.payer, STRANGER)
             bill = self._bill(delivery)
             used = usage.get(bill) or Usage()
-            row = self.rated(delivery, contract, used)
+            row = self._rated(delivery, contract, used)
             if row is not None:
                 usage[bill] = used
                 rows.append(row)
         return rows
 
-    def rated(self, delivery: Delivery, contract: Contract, usage: Usage) -> Charge | None:
+    def _rated(self, delivery: Delivery, contract: Contract, usage: Usage) -> Charge | None:
         """The row for a delivery, which is added to ``usage``; ``None``: the payer's plan does not name it."""
         day = local_day(delivery.at, self._zone)
         version = self.catalogue.version(plan_name(contract, day, self._settings), day)
@@ -138,6 +151,13 @@ class Charger:
     def _on_trial(self, contract: Contract, plan: Plan, day: date) -> bool:
         since = contract.activated_at if contract.registered else None
         return on_trial(plan, since and local_day(since, self._zone), day)
+
+
+def _count(charges: Sequence[Charge]) -> None:
+    for (item, why), number in Counter((charge.item, charge.why) for charge in charges).items():
+        CHARGES.labels(item, why).inc(number)
+    for item in {charge.item for charge in charges}:
+        AMOUNT.labels(item).inc(sum(charge.amount for charge in charges if charge.item == item))
 
 
 def _order(delivery: Delivery) -> tuple[str, datetime, str]:

@@ -89,6 +89,11 @@ class Reservation(msgspec.Struct, frozen=True):
         """What the keeper of the money knows it by."""
         return f"text-{self.text_id}"
 
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether the keeper may have set money aside, and must be told how it ended."""
+        return self.amount > 0 and (self.state is State.GRANTED or self.why == Why.CREDIT_AWAY)
+
 
 class Wanted(msgspec.Struct, frozen=True):
     """Money to ask for before a text goes."""

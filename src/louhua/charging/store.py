@@ -25,6 +25,14 @@ SELECT u.payer, u.month, u.charges, u.items, u.days
    FOR UPDATE OF u
 """
 
+# Primary key.
+USAGE: Final = """
+SELECT u.payer, u.month, u.charges, u.items, u.days
+  FROM charging_usage AS u
+  JOIN unnest(%(payers)s::text[], %(months)s::date[]) AS given (payer, month)
+    ON u.payer = given.payer AND u.month = given.month
+"""
+
 # Primary key. Somebody else may be faster; his row is not returned, and read in the next round.
 ADD_USAGE: Final = """
 INSERT INTO charging_usage (payer, month, charges, items, days)
@@ -115,9 +123,18 @@ async def read_ledger(connection: Connection) -> None:
 
 async def lock_usage(connection: Connection, bills: Iterable[Bill]) -> dict[Bill, Usage]:
     """What was used of those that have a row; nobody else changes it before the end of the transaction."""
+    return await _usage(connection, LOCK_USAGE, bills)
+
+
+async def usage_of(connection: Connection, bills: Iterable[Bill]) -> dict[Bill, Usage]:
+    """What was used of those that have a row."""
+    return await _usage(connection, USAGE, bills)
+
+
+async def _usage(connection: Connection, statement: str, bills: Iterable[Bill]) -> dict[Bill, Usage]:
     wanted = sorted(set(bills))
     cursor = await connection.execute(
-        LOCK_USAGE, {"payers": [payer for payer, _ in wanted], "months": [month for _, month in wanted]}
+        statement.encode(), {"payers": [payer for payer, _ in wanted], "months": [month for _, month in wanted]}
     )
     return {
         (payer, month): Usage(charges, {item: (many, amount) for item, (many, amount) in items.items()}, days)

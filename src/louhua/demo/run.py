@@ -7,11 +7,15 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+import psycopg
 from rich.console import Console
 from rich.markup import escape
 
 from louhua.config import split_address
-from louhua.demo.story import AFTER_D, CALLEE, CALLERS, WHEN_ON, Caller, Expected
+from louhua.db.pool import database_url
+from louhua.demo.story import AFTER_D, CALLEE, CALLERS, CHARGED, CHARGES, WHEN_ON, Caller, Expected
+from louhua.money import yuan
+from louhua.numbers import national
 from louhua.sandbox.commands import columns, describe
 from louhua.sandbox.listening import Library, words
 from louhua.sandbox.phone import Phone
@@ -19,13 +23,17 @@ from louhua.sandbox.platform import Platform, free_port, settings
 from louhua.sandbox.smsc import SandboxSmsc
 
 _TEXTS_LIMIT_S: Final = 15.0
+_LOOK_EVERY_S: Final = 0.1
 _QUIET_S: Final = 1.5
 """So long nothing more may arrive: what comes twice would come then."""
 _COLOURS: Final = {"A": "cyan", "B": "magenta", "C": "green", "D": "yellow"}
 
 
 def run(console: Console) -> bool:
-    """Tell the story; whether every expected text arrived exactly once. Raises ``StartError``."""
+    """Tell the story; whether every expected text arrived exactly once, and what costs was charged.
+
+    Raises ``StartError``.
+    """
     port = free_port(socket.SOCK_STREAM)
     started = time.monotonic()
     console.print("Starting Louhua, with PostgreSQL and NATS, and a small mobile network …")
@@ -68,7 +76,24 @@ class _Demo:
         self._say(f"\n[bold]{CALLEE} answers[/] D")
         self._smsc.send(CALLEE, self._platform.config.service.access_number, "D")
         detailed = await self._expect(AFTER_D)
-        return quiet and told and detailed
+        charged = await self._charged()
+        return quiet and told and detailed and charged
+
+    async def _charged(self) -> bool:
+        """Wait for the receipt of what was asked for: of five texts, only that one costs anything."""
+        deadline = time.monotonic() + _TEXTS_LIMIT_S
+        connection = await psycopg.AsyncConnection.connect(database_url(self._platform.config), autocommit=True)
+        async with connection:
+            while not (rows := await (await connection.execute(CHARGES)).fetchall()):
+                if time.monotonic() > deadline:
+                    break
+                await asyncio.sleep(_LOOK_EVERY_S)
+        self._say("\n[bold]The ledger says:[/]")
+        country = self._platform.config.service.country
+        for payer, item, amount in rows:
+            paid = f"pays {yuan(amount)} yuan: {item}, delivered"
+            self._console.print(columns(national(payer, country), "[yellow]ledger[/]", paid), highlight=False)
+        return [(national(payer, country), item, amount) for payer, item, amount in rows] == CHARGED
 
     async def _calls(self, caller: Caller) -> None:
         phone = Phone(caller.number, split_address(self._platform.config.sip.listen), self._library)

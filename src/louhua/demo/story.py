@@ -54,10 +54,19 @@ class Expected(msgspec.Struct, frozen=True):
 WHEN_ON: Final = (
     Expected("A, twice", CALLEE, f"13900139000号码于{_AT}前呼叫过您2次,正在期待您的回电,请您与他联系。"),
     Expected("B, once", CALLEE, f"13900139001号码于{_AT}前呼叫过您1次,请您拨01088886666号码与他联系。"),
-    Expected("the teaser for D", CALLEE, r"您有1个未接来电,欲知详情,请在24小时内编辑短信D到06001,.*本条免费。"),
+    Expected(
+        "the teaser for D",
+        CALLEE,
+        r"您有1个未接来电,欲知详情,请在24小时内编辑短信D到06001,或者拨打12599查询\(短信查询每条0\.1元\),本条免费。",
+    ),
     Expected("C is told", "13900139002", f"您于{_AT}呼叫过的13800138000用户现已开机,请您与他联系。"),
 )
 """What arrives when the callee's phone is back."""
 
 AFTER_D: Final = (Expected("the details of D", CALLEE, f"13900139003于{_AT}呼叫过您1次。"),)
 """What the answer D brings."""
+
+CHARGES: Final = "SELECT payer, item, amount FROM charging_charge ORDER BY id"
+
+CHARGED: Final = [(CALLEE, "detail", 100)]
+"""短信查询每条0.1元: who asked for details pays for the text that brought them; everything else was free."""

@@ -28,6 +28,7 @@ class TextKind(StrEnum):
 class TextState(StrEnum):
     """Where a text is."""
 
+    RESERVING = "reserving"
     QUEUED = "queued"
     SENDING = "sending"
     SUBMITTED = "submitted"
@@ -41,6 +42,12 @@ PRIORITY: Final = {TextKind.REPLY: 1, TextKind.ALERT: 2, TextKind.NOTICE: 3, Tex
 AFTER_ALERTS: Final = frozenset({TextKind.NOTICE, TextKind.PROBE})
 """Kinds that wait for alerts which are due and not worded yet."""
 
+NO_CREDIT: Final = "no credit"
+"""The error of a text whose payer has not enough money for it."""
+
+CREDIT_AWAY: Final = "credit away"
+"""The error of a text while nobody answers for its payer's money."""
+
 OUTCOME_UNKNOWN: Final = "outcome unknown"
 """The error of a text that was sent twice without anybody knowing what came of it."""
 
@@ -49,6 +56,21 @@ VALIDITY: Final = timedelta(hours=72)
 
 SILENCE: Final = timedelta(hours=1)
 """A text nobody has heard of so long after its validity is taken for expired."""
+
+
+class Tag(msgspec.Struct, frozen=True):
+    """What is charged for a text (empty: nothing), whom, and whom it tells him of.
+
+    The text of a ``prepaid`` payer waits for his money.
+    """
+
+    item: str = ""
+    payer: str = ""
+    party: str = ""
+    prepaid: bool = False
+
+
+FREE: Final = Tag()
 
 
 class TextDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +88,7 @@ class TextDraft(msgspec.Struct, frozen=True, kw_only=True):
     set_dpf: bool = False
     validity: timedelta = VALIDITY
     smsc: str = ""
+    tag: Tag = FREE
 
 
 class TextChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +107,7 @@ class TextChange(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     retry: Retry | None = None
     network_error: str = ""
+    tag: Tag = FREE
 
 
 Listener = Callable[[Connection, Sequence[TextChange]], Awaitable[Sequence[Event]]]

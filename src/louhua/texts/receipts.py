@@ -15,7 +15,7 @@ import msgspec
 
 from louhua.bus.events import ReceiptState, TextReceipt
 from louhua.db.pool import Connection
-from louhua.texts.outbox import TextChange, TextKind, TextState
+from louhua.texts.outbox import Tag, TextChange, TextKind, TextState
 from louhua.texts.retries import Retries
 
 FINAL_STATES: Final = frozenset(
@@ -89,7 +89,7 @@ UPDATE texts_text AS t
           FROM texts_part AS p WHERE p.text_id = ANY(%(ids)s) GROUP BY p.text_id) AS s
  WHERE t.id = s.text_id AND t.state IN ('queued', 'sending', 'submitted')
    AND (s.worst IS NOT NULL OR s.delivered >= t.parts)
-RETURNING t.id, t.kind, t.alert_ids, t.recipient, t.state, t.error, s.why
+RETURNING t.id, t.kind, t.alert_ids, t.recipient, t.item, t.payer, t.party, t.state, t.error, s.why
 """
 
 # Appends only.
@@ -269,7 +269,7 @@ async def _finish(
             text_id=text_id, kind=TextKind(kind), alert_ids=tuple(alert_ids), recipient=recipient,
             state=TextState(state), error=error, at=said_at.get(text_id, now),
             retry=retries.failed(why[0][0], error, why[0][1]) if why else None,
-            network_error=codes.get(text_id, ""),
+            network_error=codes.get(text_id, ""), tag=Tag(item, payer, party),
         )
-        for text_id, kind, alert_ids, recipient, state, error, why in await cursor.fetchall()
+        for text_id, kind, alert_ids, recipient, item, payer, party, state, error, why in await cursor.fetchall()
     ]  # fmt: skip

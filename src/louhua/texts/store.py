@@ -1,8 +1,8 @@
 """The outbox in PostgreSQL: every statement works on a batch, parameters are arrays.
 
-A row goes ``queued`` → ``sending`` (before the submit) → ``submitted`` → ``delivered`` or ``failed``. A lease
-protects what a living process has in hand; when it is over, the process died, and the text is sent once more
-and marked ``resent``.
+A row goes ``queued`` → ``sending`` (before the submit) → ``submitted`` → ``delivered`` or ``failed``; where its
+payer is prepaid, it begins as ``reserving``. A lease protects what a living process has in hand; when it is over,
+the process died, and the text is sent once more and marked ``resent``.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from louhua.texts.outbox import (
     OUTCOME_UNKNOWN,
     PRIORITY,
     SILENCE,
+    Tag,
     TextChange,
     TextDraft,
     TextKind,
@@ -33,17 +34,18 @@ WITH given AS (
     SELECT nextval(pg_get_serial_sequence('texts_text', 'id')) AS id, d.*
       FROM unnest(%(kinds)s::text[], %(alerts)s::text[], %(senders)s::text[], %(recipients)s::text[],
                   %(bodies)s::text[], %(parts)s::int[], %(priorities)s::int[], %(protocol_ids)s::int[],
-                  %(set_dpf)s::bool[], %(validity)s::int[], %(smscs)s::text[])
+                  %(set_dpf)s::bool[], %(validity)s::int[], %(smscs)s::text[], %(states)s::text[],
+                  %(items)s::text[], %(payers)s::text[], %(parties)s::text[])
            WITH ORDINALITY
         AS d (kind, alert_ids, sender, recipient, body, parts, priority, protocol_id, set_dpf, validity_s,
-              smsc, n)
+              smsc, state, item, payer, party, n)
 ), added AS (
     INSERT INTO texts_text (id, kind, alert_ids, sender, recipient, body, parts, reference, priority,
                             protocol_id, set_dpf, validity_s, smsc, state, due_at, attempts, resent, error,
-                            created_at)
+                            item, payer, party, created_at)
     SELECT id, kind, alert_ids::bigint[], sender, recipient, body, parts, (id & 65535)::int, priority,
-           protocol_id, set_dpf, validity_s, smsc, 'queued', %(now)s, 0, false, '',
-           %(now)s
+           protocol_id, set_dpf, validity_s, smsc, state, %(now)s, 0, false, '',
+           item, payer, party, %(now)s
       FROM given
 )
 SELECT id FROM given ORDER BY n
@@ -78,6 +80,11 @@ UPDATE texts_text AS t
 RETURNING t.id, t.kind, t.sender, t.recipient, t.body, t.reference, t.protocol_id, t.set_dpf, t.validity_s,
           t.attempts, t.smsc,
           CASE WHEN t.attempts > 1 THEN ARRAY(SELECT p.seq FROM texts_part AS p WHERE p.text_id = t.id) END
+"""
+
+# Primary-key look-ups. Its money is reserved, or not wanted.
+PAID_FOR: Final = """
+UPDATE texts_text SET state = 'queued', due_at = %(now)s WHERE id = ANY(%(ids)s) AND state = 'reserving'
 """
 
 # Index text_queued, no further than the limit.
@@ -115,7 +122,7 @@ UPDATE texts_text AS t
        ask_at = CASE WHEN t.kind <> 'probe' THEN %(ask_at)s::timestamptz END,
        expires_at = %(silence_from)s::timestamptz + t.validity_s * interval '1 second'
  WHERE t.id = ANY(%(ids)s) AND t.state IN ('queued', 'sending')
-RETURNING t.id, t.kind, t.alert_ids, t.recipient
+RETURNING t.id, t.kind, t.alert_ids, t.recipient, t.item, t.payer, t.party
 """
 
 # Primary-key look-ups.
@@ -134,8 +141,8 @@ FAILED: Final = """
 UPDATE texts_text AS t
    SET state = 'failed', error = given.error, final_at = %(now)s, lease_until = NULL
   FROM unnest(%(ids)s::bigint[], %(errors)s::text[]) AS given (id, error)
- WHERE t.id = given.id AND t.state IN ('queued', 'sending')
-RETURNING t.id, t.kind, t.alert_ids, t.recipient, t.error
+ WHERE t.id = given.id AND t.state IN ('reserving', 'queued', 'sending')
+RETURNING t.id, t.kind, t.alert_ids, t.recipient, t.item, t.payer, t.party, t.error
 """
 
 # Index text_sending. A text whose outcome is unknown for the second time is not sent a third time.
@@ -148,7 +155,7 @@ UPDATE texts_text AS t
   FROM (SELECT id FROM texts_text WHERE state = 'sending' AND lease_until < %(now)s
          ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS over
  WHERE t.id = over.id
-RETURNING t.id, t.kind, t.alert_ids, t.recipient, t.state
+RETURNING t.id, t.kind, t.alert_ids, t.recipient, t.item, t.payer, t.party, t.state
 """
 
 # Index text_silent in its order, then part_once.
@@ -172,7 +179,7 @@ UPDATE texts_text AS t SET state = 'failed', error = 'expired', final_at = %(now
   FROM (SELECT id FROM texts_text WHERE state = 'submitted' AND expires_at <= %(now)s
          ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS over
  WHERE t.id = over.id
-RETURNING t.id, t.kind, t.alert_ids, t.recipient
+RETURNING t.id, t.kind, t.alert_ids, t.recipient, t.item, t.payer, t.party
 """
 
 _ASK_AFTER: Final = timedelta(hours=1)
@@ -214,6 +221,10 @@ async def enqueue(connection: Connection, drafts: Sequence[TextDraft], now: date
             "set_dpf": [draft.set_dpf for draft in drafts],
             "validity": [int(draft.validity.total_seconds()) for draft in drafts],
             "smscs": [routes.of(draft) for draft in drafts],
+            "states": [TextState.RESERVING if draft.tag.prepaid else TextState.QUEUED for draft in drafts],
+            "items": [draft.tag.item for draft in drafts],
+            "payers": [draft.tag.payer for draft in drafts],
+            "parties": [draft.tag.party for draft in drafts],
             "now": now,
         },
     )
@@ -275,6 +286,12 @@ async def claim(
 async def queued_at(connection: Connection, ids: Sequence[int]) -> dict[int, datetime]:
     """When each text came into the outbox: whatever has happened to it is later."""
     return dict(await (await connection.execute(QUEUED_AT, {"ids": list(ids)})).fetchall())
+
+
+async def paid_for(connection: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Queue texts whose payers' money was awaited."""
+    if ids:
+        await connection.execute(PAID_FOR, {"ids": list(ids), "now": now})
 
 
 async def renew(connection: Connection, ids: Sequence[int], lease_until: datetime) -> None:
@@ -364,7 +381,7 @@ async def mark_failed(connection: Connection, texts: Sequence[Failed], now: date
     retries = {text.text_id: text.retry for text in texts}
     parameters = {"ids": list(retries), "errors": [text.error for text in texts], "now": now}
     cursor = await connection.execute(FAILED, parameters)
-    return [_failed(row, row[4], retries[row[0]], now) for row in await cursor.fetchall()]
+    return [_failed(row, row[7], retries[row[0]], now) for row in await cursor.fetchall()]
 
 
 async def end_leases(connection: Connection, now: datetime, limit: int = 500) -> list[TextChange]:
@@ -373,7 +390,7 @@ async def end_leases(connection: Connection, now: datetime, limit: int = 500) ->
     return [
         _failed(row, OUTCOME_UNKNOWN, Retry.LATER, now)
         for row in await cursor.fetchall()
-        if row[4] == TextState.FAILED
+        if row[7] == TextState.FAILED
     ]
 
 
@@ -407,7 +424,7 @@ def _failed(row: Sequence[Any], error: str, retry: Retry, at: datetime) -> TextC
 
 
 def _change(row: Sequence[Any], state: TextState, at: datetime) -> TextChange:
-    text_id, kind, alert_ids, recipient = row[:4]
+    text_id, kind, alert_ids, recipient, item, payer, party = row[:7]
     return TextChange(
         text_id=text_id,
         kind=TextKind(kind),
@@ -415,4 +432,5 @@ def _change(row: Sequence[Any], state: TextState, at: datetime) -> TextChange:
         recipient=recipient,
         state=state,
         at=at,
+        tag=Tag(item, payer, party),
     )

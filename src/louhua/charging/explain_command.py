@@ -1,0 +1,106 @@
+"""``louhua billing explain``: what somebody was charged in a month, row by row, and why."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from louhua import audit
+from louhua.charging.catalogue import Catalogue
+from louhua.charging.explain import Row, explanation, rows_of, totals
+from louhua.charging.rating import local_day, month_of
+from louhua.config import Config
+from louhua.db.commands import with_database
+from louhua.db.pool import Connection
+from louhua.money import yuan
+from louhua.numbers import canonical, masked, national
+from louhua.terminal import ConfigOption, fail, load_config, out
+
+NumberArgument = Annotated[str, typer.Argument(help="The payer, however dialled.", metavar="NUMBER")]
+MonthOption = Annotated[
+    str | None, typer.Option("--month", help="Which month, as 2026-11; without it, this one.", metavar="MONTH")
+]
+
+
+def explain(
+    number: NumberArgument,
+    month: MonthOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Print every charge of a month with its price, quota and caps at that moment, and the sum."""
+    settings = load_config(config)
+    payer = canonical(number, settings.service.country)
+    if not payer:
+        fail(f"{number!r} is not a telephone number")
+    wanted = read_month(month, settings)
+    try:
+        audit.record(settings, "billing explain", number=masked(payer), month=f"{wanted:%Y-%m}")
+    except audit.CannotAudit as error:
+        fail(str(error))
+    catalogue = Catalogue()
+
+    async def ask(connection: Connection) -> list[Row]:
+        await catalogue.refresh(connection)
+        return await rows_of(connection, payer, wanted)
+
+    rows = with_database(settings, ask)
+    if as_json:
+        _print_json(payer, wanted, rows, catalogue)
+    else:
+        _print_bill(f"{national(payer, settings.service.country)} in {wanted:%Y-%m}", rows, catalogue, settings)
+
+
+def read_month(text: str | None, settings: Config) -> date:
+    """A month by its first day; ends the program when it is none."""
+    if text is None:
+        return month_of(local_day(datetime.now(UTC), settings.service.zone))
+    try:
+        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+    except ValueError:
+        fail(f"{text!r} is no month; write it like 2026-11")
+
+
+def _print_bill(title: str, rows: list[Row], catalogue: Catalogue, settings: Config) -> None:
+    if not rows:
+        out.print(f"{title}: nothing was charged", highlight=False)
+        return
+    out.print(f"[bold]{title}[/]", highlight=False)
+    for row in rows:
+        grid = Table.grid(padding=(0, 1))
+        for width, right in ((11, False), (12, False), (14, False), (10, True), (9, False), (13, False)):
+            grid.add_column(width=width, justify="right" if right else "left", no_wrap=True)
+        grid.add_row(
+            f"{row.at.astimezone(settings.service.zone):%m-%d %H:%M}",
+            row.item or row.kind,
+            national(row.party, settings.service.country) if row.party else "",
+            yuan(row.amount),
+            "prepaid" if row.prepaid else "",
+            f"charge {row.id}",
+        )
+        out.print(grid, highlight=False)
+        words = escape(explanation(row, catalogue.numbered(row.plan, row.version)))
+        out.print(Padding.indent(f"[dim]{words}[/]", 2), highlight=False)
+    out.print()
+    for name, (count, amount) in totals(rows).items():
+        out.print(f"{name:<16} {count:>6} {yuan(amount):>14}", highlight=False)
+    out.print(
+        f"[bold]{'sum':<16} {len(rows):>6} {yuan(sum(row.amount for row in rows)):>14} yuan[/]", highlight=False
+    )
+
+
+def _print_json(payer: str, month: date, rows: list[Row], catalogue: Catalogue) -> None:
+    bill = {
+        "number": payer,
+        "month": f"{month:%Y-%m}",
+        "charges": [
+            msgspec.to_builtins(row) | {"explanation": explanation(row, catalogue.numbered(row.plan, row.version))}
+            for row in rows
+        ],
+        "sum": sum(row.amount for row in rows),
+    }
+    typer.echo(msgspec.json.encode(bill).decode())

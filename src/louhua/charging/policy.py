@@ -1,0 +1,53 @@
+"""What becomes of a text when its payer's money was asked for: a table of the answer and the operator's policy."""
+
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from louhua.charging.credit import Verdict
+from louhua.charging.rating import Why
+from louhua.creditors import Charging
+from louhua.texts.outbox import CREDIT_AWAY, NO_CREDIT
+from louhua.texts.smpp.status import Retry
+
+
+class Fate(msgspec.Struct, frozen=True):
+    """Whether a text goes; ``given`` is why nothing is charged for it.
+
+    One that does not go fails with ``error``, and ``retry`` says whether what it tells is tried again. ``unsure``:
+    its money may be reserved all the same, and is given back.
+    """
+
+    goes: bool
+    given: Why | None = None
+    error: str = ""
+    retry: Retry | None = None
+    unsure: bool = False
+
+
+_GRANTED: Final = Fate(goes=True)
+_REFUSED: Final = {
+    "free": Fate(goes=True, given=Why.NO_CREDIT),
+    "hold": Fate(goes=False, error=NO_CREDIT, retry=Retry.LATER),
+    "drop": Fate(goes=False, error=NO_CREDIT, retry=Retry.FINAL),
+}
+_AWAY: Final = {
+    "free": Fate(goes=True, given=Why.CREDIT_AWAY, unsure=True),
+    "hold": Fate(goes=False, error=CREDIT_AWAY, retry=Retry.LATER, unsure=True),
+}
+
+
+def fate_of(verdict: Verdict, settings: Charging) -> Fate:
+    """What becomes of a text."""
+    if verdict is Verdict.GRANTED:
+        return _GRANTED
+    return _REFUSED[settings.refused] if verdict is Verdict.REFUSED else _AWAY[settings.away]
+
+
+_LONGEST_WAIT: Final = timedelta(minutes=5)
+
+
+def settle_again_after(attempts: int) -> timedelta:
+    """How long to wait before somebody who did not answer ``attempts`` times is told again."""
+    return min(timedelta(seconds=2 ** min(attempts, 10)), _LONGEST_WAIT)

@@ -1,0 +1,91 @@
+"""``louhua billing subscribe``: which plan is somebody's, from when on, and how he pays."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from louhua import audit
+from louhua.charging.catalogue import Catalogue
+from louhua.charging.plans import Plan
+from louhua.charging.rating import local_day, month_of
+from louhua.config import Config
+from louhua.db.commands import with_database
+from louhua.db.pool import Connection
+from louhua.numbers import canonical, masked
+from louhua.subscribers.store import contracts, hold, pay
+from louhua.subscribers.store import subscribe as give
+from louhua.terminal import ConfigOption, fail, load_config, out
+
+_DEFAULT = "default"
+
+
+def subscribe(
+    number: Annotated[str, typer.Argument(help="The subscriber, however dialled.", metavar="NUMBER")],
+    plan: Annotated[
+        str | None, typer.Option(help="The plan; default is the service's own.", metavar="PLAN")
+    ] = None,
+    now: Annotated[
+        bool | None,
+        typer.Option("--now/--next-month", help="From when on; without it, as the plan itself says."),
+    ] = None,
+    prepaid: Annotated[
+        bool | None, typer.Option("--prepaid/--postpaid", help="Pays from a balance, or by the bill.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Give somebody a plan, or another way to pay. The rental of a month that is charged stays as it was."""
+    settings = load_config(config)
+    payer = canonical(number, settings.service.country)
+    if not payer:
+        fail(f"{number!r} is not a telephone number")
+    if plan is None and prepaid is None:
+        fail("nothing is to change; name a --plan, or --prepaid or --postpaid")
+    try:
+        audit.record(settings, "billing subscribe", number=masked(payer))
+    except audit.CannotAudit as error:
+        fail(str(error))
+    today = local_day(datetime.now(UTC), settings.service.zone)
+
+    async def change(connection: Connection) -> str:
+        async with connection.transaction():
+            await hold(connection, [payer])
+            if payer not in await contracts(connection, [payer]):
+                return ""
+            said = []
+            if plan is not None:
+                said.append(await _give(connection, payer, plan, settings, now, today))
+            if prepaid is not None:
+                await pay(connection, [payer], prepaid=prepaid)
+                said.append("is prepaid" if prepaid else "is postpaid")
+            return " and ".join(said)
+
+    done = with_database(settings, change)
+    if not done:
+        fail(f"{number} is not known; register with: louhua subscribers add {number}")
+    out.print(f"{number} {done}", highlight=False)
+
+
+async def _give(
+    connection: Connection, payer: str, name: str, settings: Config, now: bool | None, today: date
+) -> str:
+    catalogue = Catalogue()
+    await catalogue.refresh(connection)
+    plan = "" if name == _DEFAULT else name
+    wanted = _valid(catalogue, plan or settings.charging.plan, today)
+    at_once = now if now is not None else wanted is None or wanted.effect == "now"
+    since = None if at_once else month_of(month_of(today) + timedelta(days=31))
+    await give(connection, [payer], plan, today, since)
+    shown = plan or f"({settings.charging.plan or 'none'})"
+    return f"has plan {shown}" + (f" from {since} on" if since else "")
+
+
+def _valid(catalogue: Catalogue, name: str, today: date) -> Plan | None:
+    """The plan as it is now, or will begin; ends the program when there is none."""
+    if not name:
+        return None
+    versions = catalogue.plans.get(name, [])
+    if not versions:
+        fail(f"there is no plan {name!r}; louhua plans list has those there are")
+    version = catalogue.version(name, today)
+    return version.plan if version else versions[-1].plan

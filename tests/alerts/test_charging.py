@@ -1,0 +1,173 @@
+"""Who is charged for which text, and what receipts that contradict each other, or come late, mean for it."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from tests.alerts.story import CALLEE, Story, Tell
+
+from louhua.bus.events import Choice, ReceiptState
+
+CALLER: Final = "8613900139000"
+ITEMS: Final = {
+    "detail": {"price": "0.10"}, "call_back": {"price": "0.05"}, "call_other": {"price": "0.06"},
+    "power_on": {"price": "0.07"}, "missed": {"price": "0.02"}, "digest": {"price": "0.03"},
+}  # fmt: skip
+
+
+def test_the_teaser_is_free_and_the_query_costs_a_tenth(tell: Tell) -> None:
+    """短信查询每条0.1元,本条免费。"""
+
+    async def story(it: Story) -> None:
+        await it.plan(items={"detail": {"price": "0.10"}})
+        await it.calls(it.call(choice=Choice.NONE), it.call("8613700137000", choice=Choice.NONE))
+        await it.phone_on()
+        (teaser,) = await it.deliver_all()
+        assert "本条免费" in teaser
+        assert await it.charges() == []
+        await it.texted("D")
+        assert len(await it.deliver_all()) == 2
+        assert await it.charges() == [(CALLEE, "detail", 100, "price")] * 2
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("choice", "other", "charged"),
+    [
+        (Choice.CALL_BACK, "", (CALLEE, "call_back", 50, "price")),
+        (Choice.CALL_OTHER, "861088886666", (CALLEE, "call_other", 60, "price")),
+        (Choice.POWER_ON, "", (CALLER, "power_on", 70, "price")),
+    ],
+)
+def test_who_gets_the_text_pays(tell: Tell, choice: Choice, other: str, charged: tuple[Any, ...]) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items={item: terms for item, terms in ITEMS.items() if item == charged[1]})
+        await it.calls(it.call(choice=choice, other_number=other))
+        await it.phone_on()
+        await it.deliver_all()
+        assert await it.charges() == [charged]
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    ("caller", "payer"),
+    [
+        (CALLER, CALLER),
+        # Nobody is charged who is not known, has a land line, or is another country's.
+        ("", None),
+        ("861088886666", None),
+        ("447400123456", None),
+    ],
+)
+def test_the_callees_plan_may_let_the_caller_pay(tell: Tell, caller: str, payer: str | None) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items={"call_other": {"price": "0.06", "payer": "caller"}})
+        await it.calls(it.call(caller, Choice.CALL_OTHER, other_number="8613900139000"))
+        await it.phone_on()
+        assert len(await it.deliver_all()) == 1
+        assert await it.charges() == ([(payer, "call_other", 60, "price")] if payer else [])
+
+    tell(story)
+
+
+def test_a_digest_is_one_text_and_one_charge(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.register(digest=True)
+        await it.calls(it.call(), it.call("8613700137000"), it.call("8613700137001", Choice.NONE))
+        await it.phone_on()
+        assert len(await it.deliver_all()) == 1
+        assert await it.charges() == [(CALLEE, "digest", 30, "price")]
+
+    tell(story)
+
+
+def test_a_query_for_days_costs_as_many_texts_as_it_brings(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.calls(*(it.call(f"861370013700{n}", Choice.NONE) for n in range(3)))
+        await it.texted("D3")
+        details = [body for body in await it.deliver_all() if "呼叫过您" in body]
+        assert len(details) == 3
+        assert await it.charges() == [(CALLEE, "detail", 100, "price")] * 3
+        await it.texted("D3", sender="8613500135000")
+        await it.deliver_all()
+        assert len(await it.charges()) == 3, "that there is nothing to tell costs nothing"
+
+    tell(story)
+
+
+def test_what_was_not_delivered_costs_nothing_and_what_is_tried_again_costs_once(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.calls(it.call())
+        await it.phone_on()
+        (first,) = await it.claim()
+        (message,) = await it.accepted(first)
+        await it.receipt(message, ReceiptState.UNDELIVERABLE)
+        assert await it.charges() == []
+        await it.phone_on()
+        await it.later(timedelta(hours=1))
+        await it.phone_on()
+        assert len(await it.deliver_all()) == 1
+        assert await it.charges() == [(CALLEE, "call_back", 50, "price")]
+
+    tell(story)
+
+
+def test_the_first_final_receipt_decides(tell: Tell) -> None:
+    """Delivered and then failed: it was read, so it is charged. Expired and then delivered: it was given up, and
+    what it told is told, and charged, in another text."""
+
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.calls(it.call(), it.call("8613700137000"))
+        await it.phone_on()
+        texts = await it.claim()
+        one, two = await it.accepted(*texts)
+        await it.receipt(one, ReceiptState.DELIVERED)
+        await it.receipt(one, ReceiptState.UNDELIVERABLE)
+        await it.receipt(two, ReceiptState.EXPIRED)
+        await it.receipt(two, ReceiptState.DELIVERED)
+        await it.receipt(one, ReceiptState.DELIVERED)
+        assert await it.charges() == [(CALLEE, "call_back", 50, "price")]
+        await it.later(timedelta(hours=3))
+        await it.phone_on()
+        assert len(await it.deliver_all()) == 1
+        await it.receipt(two, ReceiptState.DELIVERED)
+        assert await it.charges() == [(CALLEE, "call_back", 50, "price")] * 2
+
+    tell(story)
+
+
+def test_a_receipt_before_its_response_charges_once(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.calls(it.call())
+        await it.phone_on()
+        (text,) = await it.claim()
+        await it.receipt("m1")
+        assert await it.charges() == []
+        await it.accepted(text)
+        await it.receipt("m1")
+        assert await it.charges() == [(CALLEE, "call_back", 50, "price")]
+
+    tell(story)
+
+
+def test_registered_and_unregistered_have_plans_of_their_own(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan("member", items={"call_back": {"price": "0.01"}})
+        await it.plan("visitor", items={"call_back": {"price": "0.09"}})
+        await it.register()
+        await it.calls(it.call(), it.call(callee="8613700137000"))
+        await it.phones_on([CALLEE, "8613700137000"])
+        await it.deliver_all()
+        assert sorted(await it.charges()) == [
+            ("8613700137000", "call_back", 90, "price"),
+            (CALLEE, "call_back", 10, "price"),
+        ]
+
+    tell(story, charging={"plan": "member", "visitor_plan": "visitor"})

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install the peers the tests talk to, where missing: SIPp and Kamailio (Debian), a caller and a registrar that are not
-# ours, and npm's smpp (an SMSC that is not ours).
+# ours, Chromium with Chinese letters (a browser that is not ours), and npm's smpp (an SMSC that is not ours).
 set -eu
 
 wanted=
@@ -11,6 +11,9 @@ if ! command -v kamailio >/dev/null 2>&1 || [ ! -d /usr/share/kamailio/db_sqlite
     kamailio=new
     wanted="$wanted kamailio kamailio-presence-modules kamailio-sqlite-modules"
 fi
+command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || wanted="$wanted chromium"
+[ -n "$(find /usr/share/fonts /usr/local/share/fonts -name 'wqy-microhei*' 2>/dev/null)" ] ||
+    wanted="$wanted fonts-wqy-microhei"
 command -v node >/dev/null 2>&1 || wanted="$wanted nodejs"
 command -v npm >/dev/null 2>&1 || wanted="$wanted npm"
 if [ -n "$wanted" ]; then

@@ -93,4 +93,4 @@ AXES_VERBOSE = False
 
 AUDITLOG_MASK_CALLABLE = "louhua.web.console.records.hidden"
 # The login form says what axes' middleware would.
-SILENCED_SYSTEM_CHECKS = ["axes.W001"]
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]

@@ -1,6 +1,14 @@
 """The console against the real PostgreSQL, as its accounts see it."""
 
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,3 +58,46 @@ def login(console: str) -> Login:
         return client
 
     return enter
+
+
+@pytest.fixture
+def address(console: str, config: Config, tmp_path: Path) -> Iterator[str]:
+    """Where a real web role listens; it knows the admin's password as it would keep it."""
+    from django.conf import global_settings
+    from django.test import override_settings
+
+    from louhua.web.console.accounts import change
+
+    with override_settings(PASSWORD_HASHERS=global_settings.PASSWORD_HASHERS):
+        change("admin", role=None, active=None, password=PASSWORD)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{probe.getsockname()[1]}"
+    environment = os.environ | {
+        "LOUHUA_NODE__DATA": str(config.node.data),
+        "LOUHUA_DATABASE__URL": console,
+        "LOUHUA_WEB__LISTEN": listen,
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+    }
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "louhua.node.web"], env=environment, stdout=log, stderr=log
+        )
+    try:
+        _await(f"http://{listen}/console/login/", server)
+        yield f"http://{listen}"
+    finally:
+        server.terminate()
+        server.wait(20)
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def _await(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url):
+                return
+        except urllib.error.URLError:
+            time.sleep(0.1)
+    pytest.fail("the web role did not start")

@@ -1,23 +1,13 @@
 """The console in a real browser, served by the web role: both languages, on a telephone and on a desk."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
 from tests.web.console.conftest import PASSWORD
-
-from louhua.config import Config
 
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -42,49 +32,6 @@ WORDS = {
         "free": "Free a month",
     },
 }  # fmt: skip
-
-
-@pytest.fixture
-def address(console: str, config: Config, tmp_path: Path) -> Iterator[str]:
-    """Where a real web role listens; it knows the admin's password as it would keep it."""
-    from django.conf import global_settings
-    from django.test import override_settings
-
-    from louhua.web.console.accounts import change
-
-    with override_settings(PASSWORD_HASHERS=global_settings.PASSWORD_HASHERS):
-        change("admin", role=None, active=None, password=PASSWORD)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{probe.getsockname()[1]}"
-    environment = os.environ | {
-        "LOUHUA_NODE__DATA": str(config.node.data),
-        "LOUHUA_DATABASE__URL": console,
-        "LOUHUA_WEB__LISTEN": listen,
-        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
-    }
-    with (tmp_path / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "louhua.node.web"], env=environment, stdout=log, stderr=log
-        )
-    try:
-        _await(f"http://{listen}/console/login/", server)
-        yield f"http://{listen}"
-    finally:
-        server.terminate()
-        server.wait(20)
-    assert "Traceback" not in (tmp_path / "log").read_text()
-
-
-def _await(url: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(url):
-                return
-        except urllib.error.URLError:
-            time.sleep(0.1)
-    pytest.fail("the web role did not start")
 
 
 @contextmanager

@@ -18,6 +18,13 @@ uri = "sip:+{number}@ims.example"
 """
 
 
+DIAMETER = """[charging.diameter]
+origin_host = "l.example"
+origin_realm = "example"
+destination_realm = "ocs.example"
+"""
+
+
 def write(directory: Path, text: str) -> Path:
     path = directory / "louhua.toml"
     path.write_text(text, "utf-8")
@@ -126,6 +133,20 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
         (REGISTRAR + 'peers = ["x"]\n', "write a network like 10.1.2.0/24"),
         (REGISTRAR + REGISTRAR, "two [[registrars]] have the same name"),
         (REGISTRAR + REGISTRAR + 'name = "b"\n', "listen on the same port"),
+        ("[charging]\nocs = 1\n", "charging.ocs: there is no such key"),
+        ('[charging.diameter]\norigin_host = "a"\n', "charging.diameter.peers: must be given"),
+        (DIAMETER + 'peers = ["ocs"]\n', "write it like 127.0.0.1:5060"),
+        (DIAMETER + 'peers = ["ocs:0"]\n', "no peer listens on port 0"),
+        (DIAMETER + 'peers = ["a:1", "a:1"]\n', "a peer is named twice"),
+        (DIAMETER + "peers = []\n", "charging.diameter.peers: name 1 at least"),
+        (DIAMETER + 'peers = ["a:1"]\ntimeout = "10ms"\n', "write a length from 100ms to 1m"),
+        (DIAMETER + 'peers = ["a:1"]\nitems = { sms = 1 }\n', "sms: there is no such item; the items are missed,"),
+        (DIAMETER + 'peers = ["a:1"]\nitems = { missed = -1 }\n', "the least is 0"),
+        (
+            DIAMETER + 'peers = ["a:1"]\ndestination_host = "a b"\n',
+            "write a host, as ocs1.ims.example, or nothing",
+        ),
+        (DIAMETER.replace("l.example", "l;example"), "write a host or realm"),
         ("[sip\n", "not TOML"),
     ],
 )

@@ -12,6 +12,8 @@ _FORMS: Final[Mapping[str, str]] = {
     r"^[a-z0-9_-]{1,40}$": "write 1 to 40 small letters, digits, - or _",
     r"^sips?:[^\s<>;?]*\{number\}[^\s<>?]*$": "write a SIP URI with {number} in it, as sip:+{number}@ims.example",
     r"^(sips?:[^\s<>;?]+)?$": "write a SIP URI, as sip:louhua@ims.example",
+    r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$": "write a host or realm, as louhua1.ims.example",
+    r"^$|^[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$": "write a host, as ocs1.ims.example, or nothing",
     r"^[A-Z]{2}$": "write two capital letters, as CN",
     r"^[0-9]{3,20}$": "write 3 to 20 digits in quotes",
     r"^[0-9]{1,20}$": "write 1 to 20 digits in quotes",

@@ -133,22 +133,29 @@ class Story:
 
     async def accepted(self, *texts: store.Claimed) -> list[str]:
         """The SMSC took these texts; its message ids, of a text of several parts that of the first."""
+        ids = [f"m{self._sent + n}" for n in range(1, len(texts) + 1)]
+        self._sent += len(texts)
+        await self._accept(dict(zip(ids, texts, strict=True)))
+        return ids
+
+    async def accepted_as(self, text: store.Claimed, message_id: str) -> None:
+        """The SMSC took this text and gave it this id."""
+        await self._accept({message_id: text})
+
+    async def _accept(self, named: Mapping[str, store.Claimed]) -> None:
         now = datetime.now(UTC)
-        ids = []
         parts = []
-        for text in texts:
-            self._sent += 1
-            names = [f"m{self._sent}" + "+" * seq for seq in range(max(1, len(segment(text.body, 0))))]
-            self._parts[names[0]] = names
-            ids.append(names[0])
+        for message_id, text in named.items():
+            names = [message_id + "+" * seq for seq in range(max(1, len(segment(text.body, 0))))]
+            self._parts[message_id] = names
             parts += [store.Accepted(text.id, seq, name, name) for seq, name in enumerate(names)]
+        texts = list(named.values())
         async with self.pool.connection() as connection, connection.transaction():
             await receipts.take_turns(connection, ["s"])
             await store.add_parts(connection, "s", parts)
             changes = await store.mark_submitted(connection, "s", [text.id for text in texts], now)
             changes += await receipts.adopt_orphans(connection, "s", [text.id for text in texts], now, Retries(()))
             self.published += await announce(connection, changes, self.worker.outcomes.texts_changed)
-        return ids
 
     async def receipt(
         self,

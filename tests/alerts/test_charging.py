@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.alerts.story import CALLEE, Story, Tell
 
 from louhua.bus.events import Choice, ReceiptState
@@ -138,6 +140,48 @@ def test_the_first_final_receipt_decides(tell: Tell) -> None:
         assert len(await it.deliver_all()) == 1
         await it.receipt(two, ReceiptState.DELIVERED)
         assert await it.charges() == [(CALLEE, "call_back", 50, "price")] * 2
+
+    tell(story)
+
+
+FINAL: Final = (ReceiptState.DELIVERED, ReceiptState.EXPIRED, ReceiptState.UNDELIVERABLE, ReceiptState.REJECTED)
+receipts = st.lists(st.tuples(st.integers(0, 4), st.sampled_from(ReceiptState)), max_size=20)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(receipts, st.lists(st.booleans(), min_size=5, max_size=5))
+def test_any_receipts_in_any_order(
+    tell: Tell, history: list[tuple[int, ReceiptState]], response_late: list[bool]
+) -> None:
+    """A text is charged once if the first final receipt says delivered, be it before its response; else not."""
+
+    async def story(it: Story) -> None:
+        async with it.pool.connection() as connection:
+            await connection.execute(
+                "TRUNCATE alerts_alert, alerts_call, alerts_daily, texts_text, texts_part, texts_orphanreceipt,"
+                " texts_inbound, charging_charge, charging_usage, charging_planversion, reachability_watch"
+            )
+        await it.plan(items={"detail": {"price": "0.10"}}, month_cap="0.35")
+        await it.calls(*(it.call(f"861390013900{n}", Choice.NONE) for n in range(5)))
+        await it.texted("D1")
+        texts = sorted(await it.claim(), key=lambda text: text.id)
+        assert len(texts) == 5
+        early = [n for n in range(5) if not response_late[n]]
+        for n, late in enumerate(response_late):
+            if not late:
+                await it.accepted_as(texts[n], f"id{n}")
+        for n, state in history:
+            await it.receipt(f"id{n}", state)
+        for n in set(range(5)) - set(early):
+            await it.accepted_as(texts[n], f"id{n}")
+        first: dict[int, ReceiptState] = {}
+        for n, state in history:
+            if state in FINAL:
+                first.setdefault(n, state)
+        paid = {f"text:{texts[n].id}" for n, state in first.items() if state is ReceiptState.DELIVERED}
+        charged = await it.rows("SELECT event, amount FROM charging_charge ORDER BY seq")
+        assert {event for event, _ in charged} == paid
+        assert sum(amount for _, amount in charged) == min(350, 100 * len(paid))
 
     tell(story)
 

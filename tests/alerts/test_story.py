@@ -100,7 +100,8 @@ ENDINGS: dict[str, tuple[list[Alert | Watch | Text], list[str]]] = {
         ["text 31 is tried again at 23.12:05; last: ESME_RTHROTTLED"],
     ),
     "prepaid": (
-        [alert(state="sending", text_id=31), text(state="reserving")], ["text 31 waits for its payer's money since"]
+        [alert(state="sending", text_id=31), text(state="reserving")],
+        ["text 31 waits for its payer's money since"],
     ),
     "being sent": ([alert(state="sending", text_id=31), text(state="sending")], ["text 31 is being submitted"]),
     "no receipt yet": (

@@ -40,8 +40,15 @@ def smsc(port: int) -> list[dict[str, Any]]:
     return [{"name": "a", "host": "127.0.0.1", "port": port, "system_id": "s"}]
 
 
+def diameter(*peers: str) -> dict[str, Any]:
+    return {"peers": peers, "origin_host": "a.b", "origin_realm": "b", "destination_realm": "c"}
+
+
 def test_all_is_well(tmp_path: Path, taken: tuple[int, int]) -> None:
-    assert all(found.ok for found in problems(configured(tmp_path, smsc=smsc(taken[1]))))
+    charging = {"diameter": diameter(f"127.0.0.1:{taken[1]}")}
+    found = list(problems(configured(tmp_path, smsc=smsc(taken[1]), charging=charging)))
+    assert all(each.ok for each in found)
+    assert f"charging.diameter.peers: 127.0.0.1:{taken[1]}" in {each.what for each in found}
 
 
 def test_the_ports_of_the_node_that_runs_here_are_no_mistake(tmp_path: Path, taken: tuple[int, int]) -> None:
@@ -73,6 +80,11 @@ def test_a_busy_web_port_is_named(tmp_path: Path, taken: tuple[int, int]) -> Non
         ({"sip": {"media_address": "192.0.2.1"}}, "sip.media_address", "IP address of this machine"),
         ({"smsc": []}, "smsc", "add an [[smsc]]"),
         ({"smsc": smsc(1)}, "smsc a", "start the SMSC"),
+        (
+            {"charging": {"diameter": diameter("127.0.0.1:1", "[::1]:1")}},
+            "charging.diameter.peers: [::1]:1",
+            "louhua sandbox ocs",
+        ),
         ({"database": {"url": "postgresql://127.0.0.1:1/x"}}, "database.url", "start PostgreSQL there"),
         ({"nats": {"url": "nats://127.0.0.1:1"}}, "nats.url", "start NATS there"),
         ({"node": {"data": "/dev/null/louhua"}}, "node.data", "directory of your own"),

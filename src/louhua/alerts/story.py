@@ -131,14 +131,8 @@ class Teller:
 
     def _fate(self, text: Text) -> str:
         match text.state:
-            case "reserving":
-                return f"waits for its payer's money since {self._at(text.due_at)}"
-            case "queued" if text.due_at > self._now:
-                return f"is tried again at {self._at(text.due_at)}" + (
-                    f"; last: {text.error}" if text.error else ""
-                )
-            case "queued":
-                return f"waits for {text.smsc or 'any SMSC'} since {self._at(text.due_at)}"
+            case "reserving" | "queued":
+                return self._waits(text)
             case "sending":
                 return "is being submitted"
             case "submitted":
@@ -151,6 +145,13 @@ class Teller:
                 return f"delivered at {self._at(text.final_at)} by {text.smsc}"
             case _:
                 return f"failed at {self._at(text.final_at)}: {text.error or _REFUSED}"
+
+    def _waits(self, text: Text) -> str:
+        if text.state == "reserving":
+            return f"waits for its payer's money since {self._at(text.due_at)}"
+        if text.due_at > self._now:
+            return f"is tried again at {self._at(text.due_at)}" + (f"; last: {text.error}" if text.error else "")
+        return f"waits for {text.smsc or 'any SMSC'} since {self._at(text.due_at)}"
 
     def _call(self, call: CallEnded, alerts: list[Alert]) -> Entry:
         caller, callee = self._name(call.caller) or "somebody withheld", self._name(call.callee) or "nobody known"

@@ -93,6 +93,12 @@ def _alert(config: Config) -> Iterator[Finding]:
         yield Finding("smsc", ok=False, why="no SMSC is configured, so no text can be sent; add an [[smsc]]")
     for smsc in config.smsc:
         yield _smsc(smsc)
+    if config.charging.diameter is not None:
+        for peer in config.charging.diameter.peers:
+            yield _reachable(
+                "charging.diameter.peers", peer,
+                "start the charging system there (to try: louhua sandbox ocs), or correct the address",
+            )  # fmt: skip
 
 
 def _writable(data: Path) -> Finding:
@@ -131,7 +137,8 @@ def _smsc(smsc: Smsc) -> Finding:
 
 def _reachable(what: str, address: str, way_out: str) -> Finding:
     try:
-        socket.create_connection(split_address(address), _TIMEOUT_S).close()
+        host, port = split_address(address)
+        socket.create_connection((host.strip("[]"), port), _TIMEOUT_S).close()
     except (OSError, ValueError) as error:
         return Finding(f"{what}: {address}", ok=False, why=f"cannot be reached ({error}); {way_out}")
     return Finding(f"{what}: {address}", ok=True)

@@ -29,7 +29,7 @@ from louhua.sandbox.door import (
     Text,
     ask,
 )
-from louhua.terminal import ConfigOption, fail, load_config, out
+from louhua.terminal import ConfigOption, ended_by_sigterm, fail, load_config, out
 
 app = typer.Typer(help="A small mobile network to try Louhua on.", no_args_is_help=True)
 phone = typer.Typer(help="One phone of the running sandbox: switch it, call, read, text.", no_args_is_help=True)
@@ -87,6 +87,45 @@ async def _run(network: Any, settings: Config) -> None:
         await stop.wait()
     finally:
         await network.stop()
+
+
+@app.command()
+def ocs(
+    config: ConfigOption = None,
+    listen: Annotated[
+        str, typer.Option(help="Where; by default the first of charging.diameter.peers.", metavar="HOST:PORT")
+    ] = "",
+    balance: Annotated[float, typer.Option(min=0, max=1e9, help="What everybody has at first, e.g. 1.000.")] = 10,
+    client: Annotated[
+        list[str] | None, typer.Option(help="Origin-Host of who may connect; by default Louhua's.")
+    ] = None,
+    empty: Annotated[
+        list[str] | None, typer.Option(help="A number that has no money, e.g. 8613800138000.")
+    ] = None,
+) -> None:
+    """Start an online charging system, which keeps balances in memory and prints a line for each request."""
+    from louhua.sandbox.ocs import Ocs
+    from louhua.sandbox.ocs_ledger import Ledger
+
+    diameter = _load(config).charging.diameter
+    if diameter is None:
+        fail("charging.diameter: must be given; docs/charging-diameter.md shows how to try it")
+    ledger = Ledger(round(balance * 1000))
+    for number in empty or ():
+        ledger.put(number, 0)
+    address = listen or diameter.peers[0]
+    server = Ocs(
+        address, diameter.destination_realm, client or [diameter.origin_host], ledger,
+        lambda line: out.print(line, highlight=False, soft_wrap=True),
+    )  # fmt: skip
+    try:
+        server.start()
+    except OSError as error:
+        fail(f"{address}: {error.strerror}; stop what uses it, or choose another with --listen")
+    out.print(f"The charging system listens on {address}. Stop with Ctrl-C.", highlight=False)
+    with contextlib.suppress(KeyboardInterrupt), ended_by_sigterm():
+        signal.pause()
+    server.stop()
 
 
 class _Handset:

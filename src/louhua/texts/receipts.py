@@ -99,13 +99,16 @@ SELECT * FROM unnest(%(smscs)s::text[], %(ids)s::text[], %(numbers)s::text[], %(
                      %(states)s::text[], %(errors)s::text[], %(at)s::timestamptz[])
 """
 
-# Unique index part_once, then index orphan_message.
+# Unique index part_once, then index orphan_message; in the order in which they came.
 TAKE_ORPHANS: Final = """
-DELETE FROM texts_orphanreceipt AS o
- USING texts_part AS p
- WHERE p.text_id = ANY(%(texts)s) AND o.smsc = %(smsc)s AND o.message_id = p.message_id
-   AND o.recipient = p.recipient
-RETURNING o.message_id, o.recipient, o.reference, o.state, o.error, o.at
+WITH taken AS (
+    DELETE FROM texts_orphanreceipt AS o
+     USING texts_part AS p
+     WHERE p.text_id = ANY(%(texts)s) AND o.smsc = %(smsc)s AND o.message_id = p.message_id
+       AND o.recipient = p.recipient
+    RETURNING o.id, o.message_id, o.recipient, o.reference, o.state, o.error, o.at
+)
+SELECT message_id, recipient, reference, state, error, at FROM taken ORDER BY id
 """
 
 
@@ -136,9 +139,13 @@ async def apply_receipts(
 ) -> list[TextChange]:
     """Bring parts and texts to their final states; ids are in comparable form. Part of a transaction.
 
-    A receipt may come twice, or before its response: the result is the same.
+    A receipt may come twice, or before its response: the result is the same. Of several that contradict each
+    other the first counts, as it would if they came one by one.
     """
-    said = {(r.smsc, r.message_id, r.number, r.reference): r for r in receipts if r.state in FINAL_STATES}
+    said: dict[tuple[str, str, str, int | None], TextReceipt] = {}
+    for receipt in receipts:
+        if receipt.state in FINAL_STATES:
+            said.setdefault((receipt.smsc, receipt.message_id, receipt.number, receipt.reference), receipt)
     final = list(said.values())
     if not final:
         return []

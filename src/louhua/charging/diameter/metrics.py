@@ -1,0 +1,11 @@
+"""Figures of the conversation with the online charging system."""
+
+from prometheus_client import Counter, Gauge
+
+REQUESTS = Counter(
+    "louhua_diameter_requests_total",
+    "Credit-control requests by kind, and the Result-Code or why none came",
+    ["kind", "result"],
+)
+PEER_UP = Gauge("louhua_diameter_peer_up", "Open connections", ["peer"], multiprocess_mode="livesum")
+STRAY = Counter("louhua_diameter_stray_answers_total", "Answers that nobody waited for any longer", ["peer"])

@@ -1,0 +1,125 @@
+"""Prepaid money at an online charging system: reservations, settlements and debits as Diameter requests."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import structlog
+
+from louhua.charging.credit import Ask, Settlement, Verdict
+from louhua.charging.diameter.link import BREATH, Link, Silence
+from louhua.charging.diameter.messages import debit, read, reservation, termination
+from louhua.charging.diameter.metrics import REQUESTS
+from louhua.charging.diameter.results import Answer, ended, left_open, verdict
+from louhua.creditors import Diameter
+from louhua.health import Check
+from louhua.numbers import masked
+from louhua.together import run_together
+
+log = structlog.get_logger()
+
+
+class OnlineCharging:
+    """``Credit`` over Diameter Credit-Control. ``run`` keeps the connections; without one everybody is away."""
+
+    def __init__(self, config: Diameter) -> None:
+        self._config = config
+        self._timeout_s = config.timeout.total_seconds()
+        self._window = asyncio.Semaphore(config.window)
+        self._connected = asyncio.Event()
+        numbers = _identifiers()
+        self._links = [Link(peer, config, numbers, self._changed) for peer in config.peers]
+
+    async def run(self) -> None:
+        """Stay connected to every peer until cancelled."""
+        await run_together(*(link.run() for link in self._links))
+
+    async def connected(self) -> None:
+        """Wait until a peer takes requests."""
+        await self._connected.wait()
+
+    def _changed(self) -> None:
+        if any(link.up for link in self._links):
+            self._connected.set()
+        else:
+            self._connected.clear()
+
+    def health(self) -> Check:
+        """Whether a peer takes requests; the detail names those that do not, and why."""
+        away = [f"{link.address}: {link.why}" for link in self._links if not link.up]
+        return Check(ok=len(away) < len(self._links), detail="; ".join(away))
+
+    async def reserve(self, asks: Sequence[Ask]) -> list[Verdict]:
+        """Set money aside, all or nothing for each; where less is granted, it is given back at once."""
+        answers = await self._exchange("reserve", [(reservation, ask) for ask in asks])
+        short = [
+            Settlement(session=ask.session, payer=ask.payer, item=ask.item, used=0, at=ask.at)
+            for ask, answer in zip(asks, answers, strict=True)
+            if answer is not None and left_open(answer, ask.amount)
+        ]
+        if short:
+            given_back = await self.settle(short)
+            log.info("diameter.granted_less", sessions=len(short), given_back=sum(given_back))
+        return self._judge(asks, answers)
+
+    async def debit(self, asks: Sequence[Ask]) -> list[Verdict]:
+        """Take money at once."""
+        return self._judge(asks, await self._exchange("debit", [(debit, ask) for ask in asks]))
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+        """End reservations; a session that the server does not know has ended before."""
+        answers = await self._exchange("settle", [(termination, given) for given in settlements])
+        for given, answer in zip(settlements, answers, strict=True):
+            if answer is not None and not ended(answer):
+                log.warning("diameter.not_settled", payer=masked(given.payer), code=answer.code)
+        return [answer is not None and ended(answer) for answer in answers]
+
+    def _judge(self, asks: Sequence[Ask], answers: Sequence[Answer | None]) -> list[Verdict]:
+        verdicts = []
+        for ask, answer in zip(asks, answers, strict=True):
+            said = Verdict.AWAY if answer is None else verdict(answer, ask.amount)
+            if answer is not None and said is not Verdict.GRANTED:
+                log.info("diameter.not_granted", payer=masked(ask.payer), code=answer.code, verdict=said)
+            verdicts.append(said)
+        return verdicts
+
+    async def _exchange(self, kind: str, questions: Sequence[tuple[Any, Ask | Settlement]]) -> list[Answer | None]:
+        """Ask everything, a window at once; the answers in order, ``None`` where there was none."""
+        futures: list[asyncio.Future[Any]] = []
+        for number, (encode, about) in enumerate(questions, 1):
+            await self._window.acquire()
+            link = next((link for link in self._links if link.up), self._links[0])
+            try:
+                future = link.send(encode(self._config, about), self._timeout_s)
+            except Exception:
+                self._window.release()
+                raise
+            future.add_done_callback(lambda _: self._window.release())
+            futures.append(future)
+            if number % BREATH == 0:
+                await asyncio.sleep(0)
+        silent: Counter[Silence] = Counter()
+        answers: list[Answer | None] = []
+        for result in await asyncio.gather(*futures):
+            if isinstance(result, Silence):
+                silent[result] += 1
+                answers.append(None)
+                REQUESTS.labels(kind, result).inc()
+            else:
+                answer = read(result, self._config.currency)
+                answers.append(answer)
+                REQUESTS.labels(kind, str(answer.code)).inc()
+        for why, count in silent.items():
+            log.warning("diameter.no_answer", kind=kind, why=why, requests=count)
+        return answers
+
+
+def _identifiers() -> Iterator[int]:
+    """Hop-by-Hop and End-to-End Identifiers that no earlier process has had lately (RFC 6733, section 3)."""
+    number = (int(time.time()) & 0xFFF) << 20 | random.SystemRandom().getrandbits(20)
+    while True:
+        number = (number + 1) % 2**32
+        yield number

@@ -1,0 +1,84 @@
+"""What a Result-Code means for a text and its money; pure.
+
+RFC 8506, section 9 (credit-control results), RFC 6733, section 7.1 (all others), 3GPP TS 32.299, 6.3 and 6.4.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final
+
+import msgspec
+
+from louhua.charging.credit import Verdict
+
+
+class Code(IntEnum):
+    """Result-Codes that are known here."""
+
+    SUCCESS = 2001
+    UNABLE_TO_DELIVER = 3002
+    TOO_BUSY = 3004
+    END_USER_SERVICE_DENIED = 4010
+    CREDIT_CONTROL_NOT_APPLICABLE = 4011
+    CREDIT_LIMIT_REACHED = 4012
+    UNKNOWN_SESSION_ID = 5002
+    AUTHORIZATION_REJECTED = 5003
+    USER_UNKNOWN = 5030
+    RATING_FAILED = 5031
+
+
+VERDICTS: Final[Mapping[int, Verdict]] = {
+    Code.SUCCESS: Verdict.GRANTED,
+    # The service can be granted and needs no credit control, for instance because it is free (RFC 8506, 9.1).
+    Code.CREDIT_CONTROL_NOT_APPLICABLE: Verdict.GRANTED,
+    Code.END_USER_SERVICE_DENIED: Verdict.REFUSED,
+    Code.CREDIT_LIMIT_REACHED: Verdict.REFUSED,
+    Code.AUTHORIZATION_REJECTED: Verdict.REFUSED,
+    Code.USER_UNKNOWN: Verdict.REFUSED,
+    Code.RATING_FAILED: Verdict.REFUSED,
+    Code.TOO_BUSY: Verdict.AWAY,
+    Code.UNABLE_TO_DELIVER: Verdict.AWAY,
+}
+"""All other codes are ``AWAY``: they speak of the message or the way, not of the subscriber's money."""
+
+ENDED: Final[frozenset[int]] = frozenset({
+    Code.SUCCESS,
+    Code.UNKNOWN_SESSION_ID,  # it was ended before, by us or by its time
+    Code.CREDIT_CONTROL_NOT_APPLICABLE,  # nothing was reserved
+    # The server took the end of the session and says what it thinks of the subscriber (RFC 8506, 7); asking again
+    # would not change it.
+    Code.END_USER_SERVICE_DENIED,
+    Code.CREDIT_LIMIT_REACHED,
+    Code.USER_UNKNOWN,
+})  # fmt: skip
+"""Answers to a settlement after which the reservation is over."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a credit-control answer says."""
+
+    code: int
+    granted: int | None = None
+    """Thousandths of a yuan; ``None`` where no money is named."""
+    opened: bool = False
+    """Whether the message as a whole succeeded, so that the server has a session."""
+
+
+def verdict(answer: Answer, amount: int) -> Verdict:
+    """What an answer to a reservation or a debit of ``amount`` means; all or nothing.
+
+    A server that names no money rates the item itself, and has granted it (TS 32.299, centralised rating).
+    """
+    if answer.code == Code.SUCCESS and answer.granted is not None and answer.granted < amount:
+        return Verdict.REFUSED
+    return VERDICTS.get(answer.code, Verdict.AWAY)
+
+
+def left_open(answer: Answer, amount: int) -> bool:
+    """Whether the server has a session of a reservation that is refused, which has to be ended."""
+    return answer.opened and verdict(answer, amount) is Verdict.REFUSED
+
+
+def ended(answer: Answer) -> bool:
+    """Whether a reservation is over after this answer to its settlement."""
+    return answer.code in ENDED

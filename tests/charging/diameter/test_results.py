@@ -1,0 +1,53 @@
+"""What Result-Codes mean."""
+
+import pytest
+
+from louhua.charging.credit import Verdict
+from louhua.charging.diameter.results import Answer, ended, left_open, verdict
+
+GRANTED, REFUSED, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.AWAY
+
+
+@pytest.mark.parametrize(
+    ("code", "means", "over"),
+    [
+        (2001, GRANTED, True),
+        (4011, GRANTED, True),  # free of charge
+        (4010, REFUSED, True),
+        (4012, REFUSED, True),
+        (5030, REFUSED, True),
+        (5003, REFUSED, False),
+        (5031, REFUSED, False),  # the service cannot be rated: what was used is still to be charged
+        (5002, AWAY, True),  # unknown session
+        (0, AWAY, False),  # no Result-Code at all
+        (1001, AWAY, False),
+        (2002, AWAY, False),
+        (3002, AWAY, False),
+        (3003, AWAY, False),
+        (3004, AWAY, False),
+        (3007, AWAY, False),
+        (5001, AWAY, False),
+        (5012, AWAY, False),
+        (5999, AWAY, False),
+    ],
+)
+def test_a_code_means(code: int, means: Verdict, over: bool) -> None:
+    answer = Answer(code=code)
+    assert verdict(answer, 100) is means
+    assert ended(answer) is over
+
+
+@pytest.mark.parametrize(
+    ("granted", "means"),
+    [(None, GRANTED), (100, GRANTED), (101, GRANTED), (99, REFUSED), (0, REFUSED), (-1, REFUSED)],
+)
+def test_less_than_all_is_nothing_and_has_to_be_given_back(granted: int | None, means: Verdict) -> None:
+    answer = Answer(code=2001, granted=granted, opened=True)
+    assert verdict(answer, 100) is means
+    assert left_open(answer, 100) is (means is REFUSED)
+
+
+def test_a_service_refused_within_a_session_leaves_the_session_open() -> None:
+    assert left_open(Answer(code=4012, opened=True), 100)
+    assert not left_open(Answer(code=4012), 100)
+    assert not left_open(Answer(code=5012, opened=True), 100)

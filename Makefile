@@ -1,6 +1,7 @@
 # Everything stays in the checkout: .venv for Python, tests/peers/node_modules for the test peers, var for data.
 # The system's package manager is asked only where something is missing: for Debian's python3-venv by `make setup`
-# (tools/make-venv.sh), for SIPp, Kamailio, freeDiameter, tshark, Node.js and npm by `make test` (tools/test-peers.sh).
+# (tools/make-venv.sh), for SIPp, Kamailio, freeDiameter, tshark, Chromium, Node.js and npm by `make test`
+# (tools/test-peers.sh).
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test lint unit clean

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install the peers the tests talk to, where missing: SIPp, Kamailio and freeDiameter (Debian), a caller, a registrar and
-# a Diameter relay that are not ours, tshark, which reads what went over the wire, and npm's smpp (an SMSC that is not
-# ours).
+# a Diameter relay that are not ours, tshark, which reads what went over the wire, Chromium with Chinese letters (a
+# browser that is not ours), and npm's smpp (an SMSC that is not ours).
 set -eu
 
 wanted=
@@ -19,6 +19,9 @@ if ! command -v freeDiameterd >/dev/null 2>&1 || [ ! -e /usr/lib/freeDiameter/di
 fi
 command -v openssl >/dev/null 2>&1 || wanted="$wanted openssl"
 command -v tshark >/dev/null 2>&1 || wanted="$wanted tshark"
+command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || wanted="$wanted chromium"
+[ -n "$(find /usr/share/fonts /usr/local/share/fonts -name 'wqy-microhei*' 2>/dev/null)" ] ||
+    wanted="$wanted fonts-wqy-microhei"
 command -v node >/dev/null 2>&1 || wanted="$wanted nodejs"
 command -v npm >/dev/null 2>&1 || wanted="$wanted npm"
 if [ -n "$wanted" ]; then

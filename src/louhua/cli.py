@@ -16,6 +16,7 @@ from louhua.sandbox.commands import app as sandbox
 from louhua.soak.command import soak
 from louhua.subscribers.commands import app as subscribers
 from louhua.terminal import ConfigOption, ended_by_sigterm, fail, load_config, out
+from louhua.web.console.commands import app as staff
 
 app = typer.Typer(
     name="louhua",
@@ -28,6 +29,7 @@ app.add_typer(sandbox, name="sandbox")
 app.add_typer(bench, name="bench")
 app.add_typer(subscribers, name="subscribers")
 app.add_typer(alerts, name="alerts")
+app.add_typer(staff, name="staff")
 app.add_typer(plans, name="plans")
 app.add_typer(billing, name="billing")
 app.command()(soak)

@@ -332,10 +332,26 @@ class Retention(Section):
 
 
 class Web(Section):
-    """HTTP: the portal, and health and metrics of every node. ``hosts`` are the names it is served under."""
+    """HTTP: the console, and health and metrics of every node. ``hosts`` are the names it is served under."""
 
     listen: Address = "127.0.0.1:8000"
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    """Whose word is taken for who calls, and whether over TLS (X-Forwarded-For, X-Forwarded-Proto)."""
+    secret: str = Field(default="", repr=False)
+    """Signs logins: the same on every web node. Empty: each has its own, in its data directory."""
+
+    @field_validator("proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return networks(value)
+
+    @field_validator("secret")
+    @classmethod
+    def _long(cls, value: str) -> str:
+        if value and len(value) < 32:
+            raise ValueError("32 characters at least; make one with: openssl rand -base64 48")
+        return value
 
 
 class Config(BaseSettings):

@@ -38,7 +38,8 @@ def noon(text: str) -> datetime:
 
 
 ELSEWHERE: Final = {
-    "peers": ["127.0.0.1:1"], "origin_host": "louhua.test", "origin_realm": "test", "destination_realm": "ocs.test",
+    "peers": ["127.0.0.1:1"], "origin_host": "louhua.test", "origin_realm": "test",
+    "destination_realm": "ocs.test",
 }  # fmt: skip
 """A charging system that nobody speaks to."""
 

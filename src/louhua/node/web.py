@@ -67,6 +67,7 @@ async def _serve(config: Config) -> None:
         uvicorn.Config(
             "louhua.web.asgi:application", host=host, port=port, log_config=None, access_log=False,
             lifespan="off", server_header=False, timeout_graceful_shutdown=5,
+            forwarded_allow_ips=list(config.web.proxies),
         )
     )  # fmt: skip
     reporting = asyncio.create_task(_report(config, server))

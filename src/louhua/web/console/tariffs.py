@@ -1,0 +1,136 @@
+"""Versions of plans, as the console keeps and shows them; what a plan may say, ``louhua.charging`` says."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any, Final
+
+import psycopg
+from asgiref.sync import async_to_sync
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from louhua.charging.catalogue import add_version
+from louhua.charging.models import PlanVersion
+from louhua.charging.plans import (
+    BY_MINUTE,
+    Item,
+    Payer,
+    Plan,
+    Terms,
+    Version,
+    read_plan,
+    to_toml,
+    valid,
+)
+from louhua.config import current
+from louhua.db.pool import database_url
+from louhua.money import yuan
+from louhua.web.console.records import record_new
+
+ITEMS: Final[Mapping[Item, str | Promise]] = {
+    Item.MISSED: gettext_lazy("Missed-call alert"),
+    Item.TEASER: gettext_lazy("Teaser to who is not registered"),
+    Item.CALL_BACK: gettext_lazy("Caller left the own number"),
+    Item.CALL_OTHER: gettext_lazy("Caller left another number"),
+    Item.POWER_ON: gettext_lazy("Power-on alert"),
+    Item.DETAIL: gettext_lazy("Enquiry by text (D)"),
+    Item.MESSAGE: gettext_lazy("Voice message waiting"),
+    Item.DIGEST: gettext_lazy("Digest"),
+    Item.VOICE_TEXT: gettext_lazy("Voice text"),
+    Item.OPERATOR_MINUTE: gettext_lazy("Operator seat"),
+}
+
+_PAYERS: Final[Mapping[Payer, str | Promise]] = {
+    Payer.CALLER: gettext_lazy("caller"),
+    Payer.CALLEE: gettext_lazy("callee"),
+}
+_FIRST_MONTH: Final[Mapping[str, str | Promise]] = {
+    "free": gettext_lazy("free in the first month"),
+    "pro-rata": gettext_lazy("by days in the first month"),
+    "full": gettext_lazy("in full in the first month"),
+}
+_EFFECT: Final[Mapping[str, str | Promise]] = {
+    "now": gettext_lazy("at once"),
+    "next-month": gettext_lazy("from the next month on"),
+}
+
+
+def add(plan: Plan, author: str, today: date) -> PlanVersion:
+    """Store the next version of a plan and record whose it is; raises ``PlanError`` when it cannot be added."""
+    version = async_to_sync(_store)(plan, author, today)
+    row = PlanVersion.objects.get(name=plan.name, number=version.number)
+    record_new(row)
+    return row
+
+
+async def _store(plan: Plan, author: str, today: date) -> Version:
+    connection = await psycopg.AsyncConnection.connect(database_url(current()), autocommit=True)
+    async with connection, connection.transaction():
+        return await add_version(connection, plan, author, today)
+
+
+def draft(name: str, today: date) -> str:
+    """What to begin a new version with: the latest of a known plan, from the first of the next month on."""
+    latest = PlanVersion.objects.filter(name=name).order_by("-number").first()
+    begins = date(today.year + today.month // 12, today.month % 12 + 1, 1)
+    plan = Plan(name="standard", valid_from=begins) if latest is None else read_plan(latest.document)
+    return to_toml(plan.model_copy(update={"valid_from": begins, "valid_until": None}))
+
+
+def by_plan() -> dict[str, list[PlanVersion]]:
+    """Every version, the latest first, by the name of its plan."""
+    found: dict[str, list[PlanVersion]] = defaultdict(list)
+    for row in PlanVersion.objects.order_by("name", "-number"):
+        found[row.name].append(row)
+    return dict(found)
+
+
+def state(row: PlanVersion, versions: Iterable[PlanVersion], today: date) -> str:
+    """Of a version among all of its plan: ``valid``, ``to_come`` or ``past``."""
+    now = valid([Version(version.number, read_plan(version.document)) for version in versions], today)
+    if now is not None and now.number == row.number:
+        return "valid"
+    return "to_come" if row.valid_from > today else "past"
+
+
+def facts(row: PlanVersion) -> list[tuple[str, str]]:
+    """What a version says, but for its items: names and values to be read."""
+    plan = read_plan(row.document)
+    until = date_format(plan.valid_until) if plan.valid_until else _("without end")
+    first = f" ({_FIRST_MONTH[plan.first_month]})" if plan.rental else ""
+    return [
+        (_("Valid"), f"{date_format(plan.valid_from)} – {until}"),
+        (
+            _("Monthly rental"),
+            _money(plan.rental) + first,
+        ),
+        (_("Cap a day"), _money(plan.day_cap)),
+        (_("Cap a month"), _money(plan.month_cap)),
+        (_("Free trial"), _("%(days)d days") % {"days": plan.trial_days} if plan.trial_days else "—"),
+        (_("Takes effect"), str(_EFFECT[plan.effect])),
+    ]
+
+
+def items(row: PlanVersion) -> dict[str, Any]:
+    """The items of a version as a table: headers, rows."""
+    plan = read_plan(row.document)
+    headers = [_("Item"), _("Price"), _("Free a month"), _("Cap a month"), _("Who pays")]
+    return {"headers": headers, "rows": [_item(plan, item, terms) for item, terms in plan.items.items()]}
+
+
+def _item(plan: Plan, item: Item, terms: Terms) -> list[str]:
+    unit = _("a minute") if item in BY_MINUTE else _("a text")
+    return [
+        str(ITEMS[item]),
+        f"{_money(terms.price)} / {unit}" if terms.price else _("free"),
+        str(terms.free) if terms.free else "—",
+        _money(terms.cap),
+        str(_PAYERS[plan.payer_of(item)]),
+    ]
+
+
+def _money(thousandths: int | None) -> str:
+    return "—" if thousandths is None else _("%(amount)s yuan") % {"amount": yuan(thousandths)}

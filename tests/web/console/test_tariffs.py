@@ -1,0 +1,158 @@
+"""Plans in the console: read, and added to."""
+
+from datetime import date, timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+from tests.web.console.conftest import Login
+
+from louhua.charging.plans import Item
+
+PAGE = "/console/charging/planversion/"
+TODAY = date.today() + timedelta(days=1)  # at most a day behind the service's zone
+
+PLAN = f"""
+name = "gold"
+valid_from = {TODAY}
+rental = "5.00"
+first_month = "pro-rata"
+trial_days = 7
+day_cap = "1"
+month_cap = "10"
+
+[items.detail]
+price = "0.10"
+free = 3
+cap = "2.00"
+
+[items.operator_minute]
+price = "0.5"
+payer = "caller"
+"""
+
+
+def store(login: Login, text: str, name: str = "tariffs") -> Any:
+    return login(name).post(f"{PAGE}add/", {"toml": text.replace("\n", "\r\n")})
+
+
+def rows() -> list[tuple[Any, ...]]:
+    from louhua.charging.models import PlanVersion
+
+    return list(PlanVersion.objects.order_by("id").values_list("name", "number", "author"))
+
+
+def test_a_version_is_added_read_and_recorded(login: Login) -> None:
+    from auditlog.models import LogEntry
+
+    answer = store(login, PLAN)
+    assert answer.status_code == 302
+    assert rows() == [("gold", 1, "tariffs")]
+    page = login("viewer").get(answer["Location"]).content.decode()
+    for word in (
+        "资费 gold 第 1 版", "5.000 元 (首月按天折算)", "7 天", "1.000 元", "10.000 元", "0.100 元 / 条",
+        "2.000 元", "0.500 元 / 分钟", "主叫", "被叫", "短信查询(D)", "人工坐席",
+    ):  # fmt: skip
+        assert word in page, word
+    entry = LogEntry.objects.get(content_type__app_label="charging")
+    assert (str(entry.actor), entry.action, entry.object_repr) == ("tariffs", LogEntry.Action.CREATE, "gold 1")
+    assert entry.changes["author"][1] == "tariffs"
+
+
+def test_the_valid_version_is_marked(login: Login) -> None:
+    later = TODAY + timedelta(days=30)
+    for begins in (TODAY - timedelta(days=1000), TODAY, later):
+        text = f'name = "gold"\nvalid_from = {begins}\n'
+        assert store(login, text).status_code == 302, text
+    from louhua.charging.models import PlanVersion
+    from louhua.web.console.tariffs import state
+
+    versions = list(PlanVersion.objects.order_by("number"))
+    for day, expected in (
+        (TODAY - timedelta(days=1), ["valid", "to_come", "to_come"]),
+        (TODAY, ["past", "valid", "to_come"]),
+        (later, ["past", "past", "valid"]),
+    ):
+        assert [state(row, versions, day) for row in versions] == expected
+    page = login("viewer").get(PAGE).content.decode()
+    assert page.count("今日有效") == 1
+    assert page.count("长期") == 3
+
+
+def test_a_new_version_begins_with_the_latest(login: Login) -> None:
+    store(login, PLAN)
+    store(login, PLAN.replace("0.5", "0.6"))
+    page = unescape(login("tariffs").get(f"{PAGE}add/?plan=gold").content.decode())
+    assert 'name = "gold"' in page
+    assert 'price = "0.600"' in page
+    assert (
+        store(login, page.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0]).status_code
+        == 302
+    )
+    assert [number for _, number, _ in rows()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["", "unheard-of", 'a"b'])
+def test_without_a_plan_there_is_something_to_begin_with(login: Login, name: str) -> None:
+    answer = login("tariffs").get(f"{PAGE}add/", {"plan": name})
+    assert answer.status_code == 200
+    assert "valid_from" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("name = gold", "this is not TOML"),
+        ("", "这个字段是必填项。"),
+        ('name = "gold"', "valid_from: must be given"),
+        (PLAN.replace('"0.10"', '"0.0001"'), "there is nothing smaller than a thousandth of a yuan"),
+        (PLAN.replace('"5.00"', '"-5.00"'), "is not negative"),
+        (PLAN.replace("items.detail", "items.details"), "details"),
+        (PLAN.replace("trial_days", "trial"), "there is no such key"),
+        (PLAN.replace("gold", "<script>"), "write 1 to 40 small letters, digits, - or _"),
+        (PLAN + "#" * 60_000, "50000"),
+    ],
+)
+def test_a_wrong_one_is_explained_and_nothing_is_lost(login: Login, text: str, complaint: str) -> None:
+    answer = store(login, text)
+    page = unescape(answer.content.decode())
+    assert answer.status_code == 200
+    assert complaint in page
+    assert text.strip() in page.replace("\r\n", "\n")
+    assert rows() == []
+
+
+def test_the_past_cannot_be_changed(login: Login) -> None:
+    store(login, PLAN)
+    answer = store(login, PLAN.replace(str(TODAY), "2020-01-01"))
+    assert "valid_from 2020-01-01 is past; the earliest is today" in unescape(answer.content.decode())
+    assert "2020-01-01" in answer.content.decode()
+    assert len(rows()) == 1
+
+
+@pytest.mark.parametrize("action", ["change", "delete"])
+def test_nobody_edits_or_deletes(login: Login, action: str) -> None:
+    store(login, PLAN)
+    from louhua.charging.models import PlanVersion
+
+    row = PlanVersion.objects.get()
+    client = login("admin")
+    client.post(f"{PAGE}{row.pk}/{action}/", {"post": "yes", "toml": PLAN.replace("gold", "tin"), "name": "tin"})
+    client.post(PAGE, {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"})
+    assert rows() == [("gold", 1, "tariffs")]
+
+
+def test_who_may_not_cannot_add(login: Login) -> None:
+    assert store(login, PLAN, "viewer").status_code == 403
+    assert rows() == []
+
+
+def test_a_version_that_is_not_there_is_not_found(login: Login) -> None:
+    assert login("viewer").get(f"{PAGE}999/change/").status_code == 404
+    assert login("viewer").get(f"{PAGE}x/change/").status_code == 404
+
+
+def test_every_item_has_a_name(console: str) -> None:
+    from louhua.web.console.tariffs import ITEMS
+
+    assert set(ITEMS) == set(Item)

@@ -28,7 +28,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "axes",
+    "louhua.web.console.apps.LockOutConfig",
     "auditlog",
     "louhua.web.console.apps.ConsoleConfig",
 ]

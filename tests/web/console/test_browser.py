@@ -28,7 +28,7 @@ WORDS = {
     },
     "en": {
         "login": "Log in", "plans": "Plans", "add": "Add a version", "store": "Check and store",
-        "price": "0.100 yuan / a text", "stored": "Version 1 of gold is stored", "first": "Version 1",
+        "price": "0.100 yuan / text", "stored": "Version 1 of gold is stored", "first": "Version 1",
         "free": "Free a month",
     },
 }  # fmt: skip

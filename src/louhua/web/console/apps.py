@@ -3,11 +3,13 @@
 from typing import Any
 
 import structlog
+from axes.apps import AppConfig as AxesConfig
 from django.apps import AppConfig
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.core.signals import got_request_exception
 from django.db.models.signals import post_migrate
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 log = structlog.get_logger()
 
@@ -16,6 +18,12 @@ class AdminConfig(SimpleAdminConfig):
     """Django's administration with our site; pages are registered by ``ConsoleConfig``."""
 
     default_site = "louhua.web.console.site.ConsoleSite"
+
+
+class LockOutConfig(AxesConfig):
+    """axes, under a name for people."""
+
+    verbose_name = _("Staff")
 
 
 class ConsoleConfig(AppConfig):

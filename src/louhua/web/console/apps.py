@@ -6,6 +6,7 @@ import structlog
 from axes.apps import AppConfig as AxesConfig
 from django.apps import AppConfig
 from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.auth.signals import user_logged_in
 from django.core.signals import got_request_exception
 from django.db.models.signals import post_migrate
 from django.http import HttpRequest
@@ -39,7 +40,12 @@ class ConsoleConfig(AppConfig):
         pages.register()
         records.register()
         post_migrate.connect(roles.keep, sender=self, dispatch_uid="louhua.roles")
+        user_logged_in.connect(_forget_old_sessions, dispatch_uid="louhua.sessions")
         got_request_exception.connect(_failed, dispatch_uid="louhua.failed")
+
+
+def _forget_old_sessions(request: HttpRequest, **_about: Any) -> None:
+    request.session.clear_expired()
 
 
 def _failed(request: HttpRequest, **_about: Any) -> None:

@@ -9,6 +9,7 @@ from rich.markup import escape
 from louhua import __version__
 from louhua.alerts.commands import app as alerts
 from louhua.bench.commands import app as bench
+from louhua.charging.commands import app as billing
 from louhua.charging.plan_commands import app as plans
 from louhua.processes import StartError
 from louhua.sandbox.commands import app as sandbox
@@ -30,6 +31,7 @@ app.add_typer(subscribers, name="subscribers")
 app.add_typer(alerts, name="alerts")
 app.add_typer(staff, name="staff")
 app.add_typer(plans, name="plans")
+app.add_typer(billing, name="billing")
 app.command()(soak)
 
 

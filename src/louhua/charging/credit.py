@@ -48,13 +48,17 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credit(Protocol):
-    """Who keeps prepaid subscribers' money. Nothing raises for a refusal or for somebody who is away."""
+    """Who keeps prepaid subscribers' money. Nothing raises for a refusal or for a system that is away."""
 
     async def reserve(self, asks: Sequence[Ask]) -> list[Verdict]:
         """Set money aside, all or nothing for each; answers in the order of the questions."""
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         """End reservations; whether each is known to have been ended (false: settle it again later)."""
+
+
+class Debits(Credit, Protocol):
+    """Who keeps the money elsewhere, and takes a rental of it when we say so."""
 
     async def debit(self, asks: Sequence[Ask]) -> list[Verdict]:
         """Take money at once, all or nothing for each: a rental."""

@@ -6,4 +6,6 @@ CHARGES = Counter("louhua_charges_total", "Rows written into the ledger for what
 AMOUNT = Counter("louhua_charged_total", "What was charged for it, in thousandths of a yuan", ["item"])
 CREDIT = Counter("louhua_credit_total", "What became of texts of prepaid payers before they went", ["verdict"])
 COLLECTED = Counter("louhua_rental_total", "Rentals collected, in thousandths of a yuan")
+SUSPENDED = Counter("louhua_rental_suspended_total", "Subscribers who were suspended for a rental that they owe")
+RESUMED = Counter("louhua_rental_resumed_total", "Subscribers who paid what they were suspended for")
 CDR_FILES = Counter("louhua_cdr_files_total", "Files of charges that were closed")

@@ -159,10 +159,16 @@ class Rental(models.Model):
     month = models.DateField(help_text="its first day")
     plan = models.CharField(max_length=PLAN)
     version = models.PositiveIntegerField()
+    price = models.BigIntegerField(default=0, help_text="of a full month")
     due = models.BigIntegerField()
+    why = models.CharField(max_length=20, default="", help_text="what decided it")
+    days = models.PositiveSmallIntegerField(default=0, help_text="of the month that are charged")
     collected = models.BigIntegerField(default=0)
     parts = models.PositiveSmallIntegerField(default=0, help_text="collections so far")
-    since = models.DateField(help_text="when it became due")
+    refusals = models.PositiveSmallIntegerField(
+        default=0, help_text="of whoever keeps the money: each attempt after one is another session"
+    )
+    since = models.DateField(help_text="when it was asked for first")
 
     class Meta:
         """The key is what is asked for, and who owes."""
@@ -176,6 +182,29 @@ class Rental(models.Model):
 
     def __str__(self) -> str:
         return f"{self.payer} {self.month:%Y-%m}"
+
+
+class Suspension(models.Model):
+    """Somebody who is suspended because of a rental that is owed; who was suspended by staff has no row."""
+
+    payer = models.CharField(max_length=NUMBER, primary_key=True)
+    since = models.DateField()
+    served_since = models.DateTimeField(
+        help_text="the subscriber's then: another one says that somebody has ended this suspension"
+    )
+
+    def __str__(self) -> str:
+        return self.payer
+
+
+class RentalRun(models.Model):
+    """The last time that the rentals of a month were gone through to the end."""
+
+    month = models.DateField(primary_key=True, help_text="its first day")
+    ran_on = models.DateField(help_text="in the service's zone")
+
+    def __str__(self) -> str:
+        return f"{self.month:%Y-%m}"
 
 
 class CdrFile(models.Model):

@@ -16,6 +16,10 @@ from louhua.alerts.notices import Notices
 from louhua.alerts.worker import AlertWorker
 from louhua.bus.events import CallEnded, Event, PhoneReachable, TextReceipt, TextReceived
 from louhua.bus.nats import Bus, BusAway
+from louhua.charging.balances import Balances
+from louhua.charging.cashier import Cashier
+from louhua.charging.diameter.online import OnlineCharging
+from louhua.charging.run.runner import RentalRun
 from louhua.config import Config, load_from_environment
 from louhua.db.pool import Pool, database_url, open_pool
 from louhua.health import PERIOD_S, Check, HealthFile
@@ -54,6 +58,17 @@ class AlertRole:
         self._enquiries = Enquiries(config, pool, self._worker.wording, self._wake)
         self._notices = Notices(config, pool, self._worker.wording, self._wake)
         self._housekeeper = Housekeeper(config, bus)
+        diameter = config.charging.diameter if config.charging.keeper == "diameter" else None
+        self._online = OnlineCharging(diameter) if diameter else None
+        self._rentals = RentalRun(config, self._online)
+        self._cashier = Cashier(
+            config,
+            pool,
+            self._online or Balances(pool),
+            self._worker.outcomes.texts_changed,
+            self._publish,
+            self._wake_senders,
+        )
         routes = Routes(config)
         self._gateways = [
             Gateway(
@@ -80,11 +95,18 @@ class AlertRole:
             self._worker.sweep(),
             self._notices.run(),
             self._housekeeper.run(),
+            self._rentals.run(),
+            self._cashier.run(),
+            *([self._online.run()] if self._online else []),
             *(gateway.run() for gateway in self._gateways),
             self._report(),
         )
 
     def _wake(self) -> None:
+        self._cashier.look()
+        self._wake_senders()
+
+    def _wake_senders(self) -> None:
         for gateway in self._gateways:
             gateway.sender.wake.set()
 
@@ -107,7 +129,8 @@ class AlertRole:
                     detail=f"{sum(link.bound for link in health.links)} of {len(health.links)} bound",
                 )
                 for health in (gateway.health() for gateway in self._gateways)
-            } | {f"registrar {reg.name}": reg.health() for reg in self._registrars})  # fmt: skip
+            } | {f"registrar {reg.name}": reg.health() for reg in self._registrars}
+              | ({"charging system": self._online.health()} if self._online else {}))  # fmt: skip
             await asyncio.sleep(PERIOD_S)
 
 

@@ -1,0 +1,83 @@
+"""``louhua billing run``: what is seen of a run of the rentals, and how it ends."""
+
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TimeRemainingColumn
+from rich.text import Text
+
+from louhua import audit
+from louhua.charging.rating import local_day
+from louhua.charging.run import store
+from louhua.charging.run.rules import read_month
+from louhua.charging.run.runner import RentalRun, Tally
+from louhua.config import Config
+from louhua.db.commands import with_database
+from louhua.db.pool import Connection
+from louhua.log import setup_logging
+from louhua.money import yuan
+from louhua.terminal import ConfigOption, ended_by_sigterm, err, fail, load_config, out
+
+
+class _Subscribers(ProgressColumn):
+    """How many subscribers a second."""
+
+    def render(self, task: Task) -> Text:
+        """``1,250,000 subscribers, 9,000/s``."""
+        rate = task.completed / task.elapsed if task.elapsed else 0
+        return Text(f"{task.completed:,.0f} subscribers, {rate:,.0f}/s")
+
+
+def run(
+    month: Annotated[str, typer.Option(help="As 2026-11; it may be over, or run before.", metavar="YYYY-MM")],
+    config: ConfigOption = None,
+) -> None:
+    """Collect the rentals of a month. The alert role does it every day; nothing is collected twice.
+
+    Whoever pays beforehand and has not enough owes the rest, and is suspended after charging.grace. A run that was
+    stopped is simply run again.
+    """
+    settings = load_config(config)
+    now = datetime.now(UTC)
+    try:
+        wanted = read_month(month, local_day(now, settings.service.zone))
+        audit.record(settings, "billing run", month=f"{wanted:%Y-%m}")
+    except (ValueError, audit.CannotAudit) as error:
+        fail(str(error))
+    setup_logging("billing")
+    with ended_by_sigterm():
+        tally = _run(settings, wanted, now)
+    if tally is None:
+        fail("another run is at work on this database (the alert role's, or somebody's); try again later")
+    _report(settings, wanted, tally)
+
+
+def _run(settings: Config, month: date, now: datetime) -> Tally | None:
+    columns = (BarColumn(20), TaskProgressColumn(), _Subscribers(), TimeRemainingColumn(compact=True))
+    with Progress(*columns, console=err, transient=True) as progress:
+
+        async def work(connection: Connection) -> Tally | None:
+            task = progress.add_task("", total=await store.count(connection))
+            return await RentalRun(settings).month(
+                month, now, lambda tally: progress.update(task, completed=tally.subscribers)
+            )
+
+        return with_database(settings, work)
+
+
+def _report(settings: Config, month: date, tally: Tally) -> None:
+    what = {
+        "registered": tally.registered,
+        "rentals collected": tally.collected,
+        "free": tally.free,
+        "owing": tally.owing,
+        "suspended": tally.suspended,
+        "served again": tally.resumed,
+    }
+    counts = ", ".join(f"{count:,} {name}" for name, count in what.items())
+    lines = [f"{month:%Y-%m}: {counts}; {yuan(tally.amount)} yuan"]
+    if tally.owing and settings.charging.keeper != "here":
+        lines.append("prepaid money is kept elsewhere: the alert role asks for what is owed, once a day")
+    for line in lines:
+        out.print(line, highlight=False, soft_wrap=True)

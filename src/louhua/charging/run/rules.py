@@ -1,0 +1,161 @@
+"""What a run of the rentals decides: who owes what for a month, what a balance pays of it, who is suspended.
+
+Source: the requirement's 统计计费 (可收取月租). Days and months are those of the service's zone.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from louhua.charging.catalogue import Catalogue, plan_name
+from louhua.charging.rating import local_day, month_of
+from louhua.charging.rental import due
+from louhua.charging.store import Charge
+from louhua.creditors import Charging
+from louhua.subscribers.profiles import Contract
+
+
+class Rental(msgspec.Struct, frozen=True, kw_only=True):
+    """A month's rental of a payer; amounts in thousandths of a yuan.
+
+    ``price`` is of a full month, ``days`` those that are charged; ``parts`` counts what was collected so far,
+    ``refusals`` how often whoever keeps the money has refused; ``since`` is the day it was asked for first.
+    """
+
+    payer: str
+    month: date
+    plan: str
+    version: int
+    price: int
+    due: int
+    why: str
+    days: int
+    since: date
+    collected: int = 0
+    parts: int = 0
+    refusals: int = 0
+
+    @property
+    def owed(self) -> int:
+        """What is not collected yet."""
+        return self.due - self.collected
+
+    @property
+    def session(self) -> str:
+        """What whoever keeps the money knows the next attempt by.
+
+        What was refused is asked for as something new: a server answers what comes again as it did before (RFC
+        8506, 8.2). What nobody answered is asked again by the same name, so that it is taken once.
+        """
+        again = f"-{self.refusals}" if self.refusals else ""
+        return f"rental-{self.payer}-{self.month:%Y-%m}{again}"
+
+
+def rental_of(
+    payer: str,
+    contract: Contract,
+    month: date,
+    today: date,
+    catalogue: Catalogue,
+    settings: Charging,
+    zone: ZoneInfo,
+) -> Rental | None:
+    """What a registered subscriber owes for a month (named by its first day); ``None``: nothing to speak of.
+
+    The plan is that of the first day of the month on which he is served.
+    """
+    if contract.activated_at is None or contract.served_since is None:
+        return None
+    since = local_day(contract.served_since, zone)
+    day = max(month, since)
+    version = catalogue.version(plan_name(contract, day, settings), day)
+    if version is None or not version.plan.rental:
+        return None
+    wanted = due(version.plan, month, local_day(contract.activated_at, zone), since)
+    if wanted is None:
+        return None
+    return Rental(
+        payer=payer,
+        month=month,
+        plan=version.plan.name,
+        version=version.number,
+        price=version.plan.rental,
+        due=wanted.amount,
+        why=wanted.why,
+        days=wanted.days,
+        since=today,
+    )
+
+
+def payable(available: int, owed: Sequence[int], *, partial: bool) -> list[int]:
+    """What is taken now of each of these rentals, the oldest first; as much as there is where parts are taken.
+
+    Without parts nothing is taken for a later month before an earlier one is paid.
+    """
+    taken = []
+    left = max(0, available)
+    for amount in owed:
+        part = amount if amount <= left else left if partial else 0
+        left = left - part if part == amount else 0
+        taken.append(part)
+    return taken
+
+
+def paid(rental: Rental, amount: int, at: datetime, *, prepaid: bool) -> tuple[Rental, Charge]:
+    """A rental of which another part is collected, and the row of the ledger for this part."""
+    part = rental.parts + 1
+    after = msgspec.structs.replace(rental, collected=rental.collected + amount, parts=part)
+    return after, Charge(
+        event=f"rental:{rental.payer}:{rental.month:%Y-%m}:{part}",
+        kind="rental",
+        payer=rental.payer,
+        month=rental.month,
+        at=at,
+        plan=rental.plan,
+        version=rental.version,
+        quantity=rental.days,
+        price=rental.price,
+        amount=amount,
+        why=rental.why,
+        prepaid=prepaid,
+    )
+
+
+def overdue(today: date, grace: timedelta) -> date:
+    """Who owes since a day before this one is suspended: he was served for the days of grace."""
+    return today - grace
+
+
+def months_to_run(today: date, last_month_ran_on: date | None) -> list[tuple[date, date | None]]:
+    """The months whose rentals are gone through today, and since when somebody must be served to owe one.
+
+    The last month is ended once after it is over, for those who came after it was gone through last; for nobody
+    else, as they have been considered, and may have another plan by now.
+    """
+    month = month_of(today)
+    ended = last_month_ran_on is not None and last_month_ran_on < month
+    return [*([(last_month(month), last_month_ran_on)] if ended else []), (month, None)]
+
+
+def last_month(month: date) -> date:
+    """The month before one."""
+    return month_of(month - timedelta(days=1))
+
+
+def until_midnight(now: datetime, zone: ZoneInfo) -> timedelta:
+    """How long today lasts yet."""
+    tomorrow = local_day(now, zone) + timedelta(days=1)
+    return datetime.combine(tomorrow, datetime.min.time(), zone) - now
+
+
+def read_month(text: str, today: date) -> date:
+    """``2026-11`` as its first day; raises ``ValueError`` with the way out for what is none, or is to come."""
+    try:
+        month = datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007  # a month has no zone
+    except ValueError:
+        raise ValueError(f"{text!r} is not a month; write it like {today:%Y-%m}") from None
+    if month > today:
+        raise ValueError(f"{text} has not begun; the latest is {today:%Y-%m}")
+    return month

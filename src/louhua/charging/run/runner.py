@@ -1,0 +1,260 @@
+"""Goes through all subscribers and collects the rentals of a month: every day, as some come and some owe.
+
+A chunk of subscribers is a transaction, so a kill between two leaves nothing half-done; the next run begins anew
+and finds what is done. Only one run works on a database (an advisory lock).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, time
+from typing import Final
+
+import msgspec
+import psycopg
+import structlog
+
+from louhua.charging.catalogue import Catalogue
+from louhua.charging.credit import Ask, Debits, Verdict
+from louhua.charging.rating import local_day
+from louhua.charging.run import store
+from louhua.charging.run.collecting import Collected, collect, told
+from louhua.charging.run.rules import Rental, last_month, months_to_run, overdue, paid, rental_of, until_midnight
+from louhua.charging.store import Charge, add_charges, write_ledger
+from louhua.config import Config
+from louhua.db.pool import Connection, database_url
+
+log = structlog.get_logger()
+
+CHUNK: Final = 2000
+_RETRY_S: Final = 60.0
+_AFTER_MIDNIGHT_S: Final = 5.0
+
+
+class Tally(msgspec.Struct):
+    """How far a run is, and what it did: ``amount`` in thousandths of a yuan; ``subscribers`` are all that were
+    gone through, ``owing`` those of them who owe something still."""
+
+    subscribers: int = 0
+    registered: int = 0
+    collected: int = 0
+    free: int = 0
+    owing: int = 0
+    suspended: int = 0
+    resumed: int = 0
+    amount: int = 0
+
+    def add(self, charges: Iterable[Charge]) -> None:
+        """Count rows of the ledger."""
+        for charge in charges:
+            self.amount += charge.amount
+            self.collected += charge.amount > 0
+            self.free += charge.amount == 0
+
+
+Progress = Callable[[Tally], None]
+
+
+class RentalRun:
+    """Collects rentals of one database. ``credit`` is asked where prepaid money is kept elsewhere; without it the
+    rentals of these subscribers are owed until somebody comes who has it."""
+
+    def __init__(self, config: Config, credit: Debits | None = None) -> None:
+        self._config = config
+        self._settings = config.charging
+        self._credit = credit if config.charging.keeper != "here" else None
+        self._catalogue = Catalogue()
+
+    async def run(self) -> None:
+        """Run now, and soon after each midnight, until cancelled."""
+        while True:
+            wait_s = _RETRY_S
+            try:
+                if await self.daily(datetime.now(UTC)):
+                    left = until_midnight(datetime.now(UTC), self._config.service.zone)
+                    wait_s = left.total_seconds() + _AFTER_MIDNIGHT_S
+            except psycopg.Error as error:
+                log.warning("rental.waits", error=str(error))
+            await asyncio.sleep(wait_s)
+
+    async def daily(self, now: datetime) -> bool:
+        """Collect what is to be collected today; whether that was done, and not another run at work."""
+        today = local_day(now, self._config.service.zone)
+        async with self._locked() as connection:
+            if connection is None:
+                return False
+            before = await store.ran_on(connection, last_month(today))
+            for month, since in months_to_run(today, before):
+                tally = await self._month(connection, month, now, since)
+                if tally.collected or tally.free or tally.suspended or tally.resumed:
+                    log.info("rental.collected", month=f"{month:%Y-%m}", **msgspec.to_builtins(tally))
+        return True
+
+    async def month(self, month: date, now: datetime, progress: Progress = lambda _: None) -> Tally | None:
+        """Collect the rentals of a month, named by its first day; ``None`` when another run is at work."""
+        async with self._locked() as connection:
+            return None if connection is None else await self._month(connection, month, now, None, progress)
+
+    @asynccontextmanager
+    async def _locked(self) -> AsyncIterator[Connection | None]:
+        connection = await psycopg.AsyncConnection.connect(
+            database_url(self._config), autocommit=True, connect_timeout=5
+        )
+        async with connection:
+            # The tables grow while this connection works, so that plans are made for them as they are.
+            await connection.execute("SET plan_cache_mode = force_custom_plan")
+            yield connection if await store.take_lock(connection) else None
+
+    async def _month(
+        self,
+        connection: Connection,
+        month: date,
+        now: datetime,
+        since: date | None,
+        progress: Progress = lambda _: None,
+    ) -> Tally:
+        """Go through all subscribers; ``since``: only who is served from that day on owes anything new."""
+        zone = self._config.service.zone
+        tally = Tally()
+        chunk = _Chunk(
+            connection,
+            self._config,
+            self._catalogue,
+            self._credit,
+            tally,
+            month,
+            now,
+            None if since is None else datetime.combine(since, time(0), zone),
+        )
+        after = ""
+        while numbers := await store.next_range(connection, after, CHUNK):
+            await chunk.collect(numbers)
+            after = numbers.upto
+            progress(tally)
+        await store.note_run(connection, month, local_day(now, zone))
+        return tally
+
+
+class _Chunk:
+    """What is done with each chunk of subscribers."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        config: Config,
+        catalogue: Catalogue,
+        credit: Debits | None,
+        tally: Tally,
+        month: date,
+        now: datetime,
+        since: datetime | None,
+    ) -> None:
+        self._connection = connection
+        self._settings = config.charging
+        self._zone = config.service.zone
+        self._catalogue = catalogue
+        self._credit = credit
+        self._tally = tally
+        self._month = month
+        self._now = now
+        self._today = local_day(now, self._zone)
+        self._since = since
+
+    async def collect(self, numbers: store.Range) -> None:
+        """Collect of those who owe, end or begin their suspensions, and then what the month costs the others.
+
+        In this order nobody is suspended for what he was not asked for before, and who is served again owes his
+        month at once.
+        """
+        connection, now = self._connection, self._now
+        refused = await self._debit(await self._prepaid(numbers), again=True)
+        async with connection.transaction():
+            await write_ledger(connection)
+            await self._catalogue.refresh(connection)
+            old = await collect(connection, await store.owing(connection, numbers), self._settings, now)
+            resumed = await store.resume(connection, await store.marked(connection, numbers), now)
+            before = overdue(self._today, self._settings.grace)
+            suspended = await store.suspend(connection, {*old.owing, *refused}, self._today, before)
+            new, prepaid = await self._charge(numbers)
+        charges = [*old.charges, *new.charges]
+        told(charges, suspended, resumed)
+        self._tally.add(charges)
+        self._tally.suspended += len(suspended)
+        self._tally.resumed += len(resumed)
+        self._tally.subscribers += numbers.subscribers
+        self._tally.registered += numbers.registered
+        self._tally.owing += len(old.owing) + len(new.owing)
+        if self._settings.keeper != "here":
+            await self._debit(prepaid, again=False)
+            self._tally.owing += len(await self._prepaid(numbers))
+
+    async def _charge(self, numbers: store.Range) -> tuple[Collected, list[str]]:
+        """What the month costs those who have no rental of it yet; also: who of them pays beforehand."""
+        connection, now = self._connection, self._now
+        rows, charges, prepaid = [], [], []
+        for payer, contract in await store.uncharged(connection, numbers, self._month, self._since):
+            rental = rental_of(
+                payer, contract, self._month, self._today, self._catalogue, self._settings, self._zone
+            )
+            if rental is None:
+                continue
+            if contract.prepaid and rental.due:
+                prepaid.append(payer)
+            else:
+                rental, charge = paid(rental, rental.due, now, prepaid=contract.prepaid)
+                charges.append(charge)
+            rows.append(rental)
+        await store.add_rentals(connection, rows)
+        await add_charges(connection, charges)
+        from_balances = await collect(connection, dict.fromkeys(prepaid, True), self._settings, now)
+        return Collected([*charges, *from_balances.charges], from_balances.owing), prepaid
+
+    async def _prepaid(self, numbers: store.Range) -> list[str]:
+        """Who owes a rental that whoever keeps the money elsewhere is asked for."""
+        if self._settings.keeper == "here":
+            return []
+        owing = await store.owing(self._connection, numbers)
+        return [payer for payer, prepaid in owing.items() if prepaid]
+
+    async def _debit(self, payers: list[str], *, again: bool) -> set[str]:
+        """Ask whoever keeps the money elsewhere for all that these owe; who has not enough.
+
+        The answers are written when they are there: no transaction waits for them. What was granted before a kill
+        is granted again by its session, and written then.
+        """
+        if self._credit is None or not payers:
+            return set()
+        rentals = await store.owed(self._connection, payers, lock=False)
+        verdicts = await self._credit.debit([_ask(rental, self._now, again=again) for rental in rentals])
+        answers = {
+            (rental.payer, rental.month): verdict for rental, verdict in zip(rentals, verdicts, strict=True)
+        }
+        async with self._connection.transaction():
+            await write_ledger(self._connection)
+            charges, changed = [], []
+            for rental in await store.owed(self._connection, payers, lock=True):
+                match answers.get((rental.payer, rental.month)):
+                    case Verdict.GRANTED:
+                        after, charge = paid(rental, rental.owed, self._now, prepaid=True)
+                        changed.append(after)
+                        charges.append(charge)
+                    case Verdict.REFUSED:
+                        changed.append(msgspec.structs.replace(rental, refusals=rental.refusals + 1))
+                    case _:
+                        pass
+            await add_charges(self._connection, charges)
+            await store.change_rentals(self._connection, changed)
+        told(charges)
+        self._tally.add(charges)
+        return {payer for (payer, _), verdict in answers.items() if verdict is Verdict.REFUSED}
+
+
+def _ask(rental: Rental, now: datetime, *, again: bool) -> Ask:
+    return Ask(
+        session=rental.session,
+        payer=rental.payer,
+        item="rental",
+        amount=rental.owed,
+        at=now,
+        again=again,
+    )

@@ -1,0 +1,171 @@
+"""``louhua billing run`` as a person runs it, and as it is killed."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.charging.books import ELSEWHERE, Books
+from typer.testing import CliRunner, Result
+
+from louhua.charging.run import store
+from louhua.cli import app
+
+MONTH = "2024-03"
+MANY = 20_000
+_FILL = """
+INSERT INTO subscribers_subscriber (number, status, voicemail, language, power_on, power_on_hours, quiet_hours,
+    digest, sender, notice_due, plan, prepaid, activated_at, served_since, created_at, updated_at)
+SELECT '86138' || lpad(n::text, 8, '0'), 'registered', false, '', 'everybody', '', '', false, '', false,
+       CASE n % 5 WHEN 0 THEN 'gold' ELSE '' END, n % 3 = 0, at, at, at, at
+  FROM (SELECT n, CASE n % 4 WHEN 0 THEN timestamptz '2024-03-16 04:00Z' ELSE timestamptz '2023-05-05 04:00Z' END
+               AS at FROM generate_series(1, {many}) AS n) AS given
+"""
+_MONEY = """
+INSERT INTO charging_charge (event, kind, payer, month, at, item, recipient, party, plan, version, quantity, price,
+    amount, why, used, item_sum, day_sum, month_sum, seq, prepaid, reason, author)
+SELECT 'top_up:' || number, 'top_up', number, '2024-03-01', now(), '', '', '', '', 0, 1, -amount, -amount,
+       '', 0, 0, 0, 0, 0, true, 'test', 'test'
+  FROM (SELECT number, right(number, 4)::int % 6000 AS amount FROM subscribers_subscriber WHERE prepaid) AS given
+"""
+_BALANCES = """
+INSERT INTO charging_balance (payer, balance, reserved, updated_at)
+SELECT payer, -amount, 0, now() FROM charging_charge
+"""
+
+
+@pytest.fixture
+def books(database_url: str) -> Iterator[Books]:
+    books = Books(database_url)
+    books.plan(rental="3.000", first_month="pro-rata")
+    books.plan("gold", rental="10.000")
+    yield books
+    books.connection.close()
+
+
+@pytest.fixture
+def run(books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setenv("LOUHUA_DATABASE__URL", books.url)
+    monkeypatch.setenv("LOUHUA_NODE__DATA", str(tmp_path))
+    monkeypatch.setenv("LOUHUA_CHARGING__PLAN", "basic")
+
+    def invoke(*arguments: str) -> Result:
+        runner = CliRunner(env={"COLUMNS": "80", "TERM": "dumb"})
+        return runner.invoke(app, ["billing", "run", *arguments])
+
+    return invoke
+
+
+def fill(books: Books, many: int) -> None:
+    for statement in (_FILL.format(many=many), _MONEY, _BALANCES, "ANALYZE"):
+        books.connection.execute(statement.encode())
+
+
+def test_the_command_says_what_it_did(run: Callable[..., Result], books: Books) -> None:
+    books.subscriber("8613800138000", activated="2023-05-05")
+    books.subscriber("8613800138001", activated="2023-05-05", prepaid=True)
+    books.top_up(1000, "8613800138001")
+    done = run("--month", MONTH)
+    assert (done.exit_code, done.stdout) == (
+        0,
+        "2024-03: 2 registered, 2 rentals collected, 0 free, 1 owing, 0 suspended, 0 served again; 4.000 yuan\n",
+    )
+    done = run("--month", MONTH)
+    assert "2 registered, 0 rentals collected, 0 free, 1 owing" in done.stdout
+    books.reckon()
+
+
+def test_the_command_says_that_another_is_at_work(run: Callable[..., Result], books: Books) -> None:
+    books.connection.execute(store.TAKE_LOCK, {"key": store._LOCK_KEY})
+    done = run("--month", MONTH)
+    assert done.exit_code == 1
+    assert "another run is at work on this database" in " ".join(done.output.split())
+
+
+def test_money_elsewhere_is_left_to_the_alert_role(
+    run: Callable[..., Result], books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOUHUA_CHARGING__KEEPER", "diameter")
+    monkeypatch.setenv("LOUHUA_CHARGING__DIAMETER", json.dumps(ELSEWHERE))
+    books.subscriber("8613800138001", activated="2023-05-05", prepaid=True)
+    done = run("--month", MONTH)
+    assert "1 owing" in done.stdout
+    assert "the alert role asks for what is owed" in done.stdout
+    assert books.rows("SELECT * FROM charging_charge") == []
+
+
+def test_a_run_that_is_killed_again_and_again_charges_everybody_once(
+    run: Callable[..., Result], books: Books
+) -> None:
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    fill(books, MANY)
+    kills = 0
+    for _ in range(60):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "louhua.cli", "billing", "run", "--month", MONTH],
+            env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        await_progress(books, process)
+        # At any moment of a chunk or two: what is random here is when it dies, not whether the test waits enough.
+        time.sleep(chance.uniform(0, 0.4))
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        kills += process.returncode == -signal.SIGKILL
+        await_unlocked(books)
+        # Meanwhile some pay what they owe.
+        debtors = "SELECT payer FROM charging_rental WHERE collected < due ORDER BY payer LIMIT 3 OFFSET %s"
+        for (payer,) in books.rows(debtors, chance.randrange(50)):
+            books.top_up(chance.randrange(1, 9000), payer)
+        books.reckon()
+        if books.one("SELECT count(*) FROM charging_rental") == MANY:
+            break
+    assert kills >= 2, f"seed {seed}: killed {kills} times"
+    assert run("--month", MONTH).exit_code == 0
+    books.reckon()
+    assert books.rows(
+        "SELECT number FROM subscribers_subscriber AS s WHERE (SELECT count(*) FROM charging_rental AS r"
+        " WHERE r.payer = s.number) <> 1"
+    ) == [], f"seed {seed}"  # fmt: skip
+    assert books.one("SELECT count(*) FROM charging_rental") == MANY
+    assert books.one("SELECT sum(amount) FROM charging_charge WHERE kind = 'rental'") == books.one(
+        "SELECT sum(collected) FROM charging_rental"
+    )
+    # By hand: a fifth pays 10 yuan; of the others a quarter came on the 16th, and pays 16 days of 31.
+    gold, basic = MANY // 5, MANY - MANY // 5
+    late = sum(1 for n in range(1, MANY + 1) if n % 4 == 0 and n % 5)
+    assert books.one("SELECT sum(due) FROM charging_rental") == gold * 10_000 + (basic - late) * 3000 + late * 1548
+    short = "SELECT count(*) FROM charging_rental AS r JOIN charging_balance AS b USING (payer)"
+    assert books.rows(f"{short} WHERE collected < due AND balance > 0") == [(0,)]
+    assert books.rows("SELECT * FROM charging_rental WHERE collected < due AND payer NOT IN (SELECT payer"
+                      " FROM charging_balance)") == []  # fmt: skip
+
+
+def await_progress(books: Books, process: subprocess.Popen[bytes]) -> None:
+    """Until it has stored a chunk, or has ended."""
+    before = books.one("SELECT count(*) FROM charging_rental")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if books.one("SELECT count(*) FROM charging_rental") > before:
+            return
+        time.sleep(0.01)
+    assert process.poll() is not None, "it stored nothing"
+
+
+def await_unlocked(books: Books) -> None:
+    """Until the server has noticed that the run is gone."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if (
+            books.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", store._LOCK_KEY)
+            == 0
+        ):
+            return
+        time.sleep(0.01)
+    raise AssertionError("the lock of a dead run stays")

@@ -1,0 +1,452 @@
+"""Runs of the rentals in the real PostgreSQL: who pays what, once, and what becomes of who does not."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import psycopg
+import pytest
+from tests.charging.books import NUMBER, Books, noon
+
+from louhua.charging.balances import Balances
+from louhua.charging.credit import Ask, Settlement, Verdict
+from louhua.charging.run import runner, store
+from louhua.charging.run.runner import RentalRun
+from louhua.db.pool import open_pool
+
+
+@pytest.fixture
+def books(database_url: str) -> Iterator[Books]:
+    books = Books(database_url)
+    books.plan(rental="3.000", first_month="pro-rata")
+    yield books
+    books.reckon()
+    books.connection.close()
+
+
+LEDGER = (
+    "SELECT event, kind, amount, price, quantity, why, prepaid, plan, version, month::text FROM charging_charge"
+    " WHERE kind = 'rental' ORDER BY id"
+)
+AMOUNTS = "SELECT amount FROM charging_charge WHERE kind = 'rental' ORDER BY id"
+
+
+def test_who_pays_afterwards_is_charged_at_once_and_once(books: Books) -> None:
+    books.subscriber()
+    tally = books.run("2026-11", "2026-11-01")
+    assert (tally.registered, tally.collected, tally.amount, tally.owing) == (1, 1, 3000, 0)
+    assert books.rows(LEDGER) == [
+        (
+            f"rental:{NUMBER}:2026-11:1", "rental", 3000, 3000, 30, "full month", False, "basic", 1, "2026-11-01",
+        ),
+    ]  # fmt: skip
+    before = books.everything()
+    again = books.run("2026-11", "2026-11-02")
+    assert (again.registered, again.collected, again.amount) == (1, 0, 0)
+    assert books.everything() == before
+
+
+def test_only_who_is_registered_is_charged_and_only_where_a_plan_has_a_rental(books: Books) -> None:
+    books.plan("free")
+    books.plan("trial", rental="5.000", trial_days=90)
+    books.plan("first", rental="5.000", first_month="free")
+    books.subscriber("1", status="suspended")
+    books.subscriber("2", status="unregistered")
+    books.subscriber("3", plan="free")
+    books.subscriber("4", plan="unknown")
+    books.subscriber("5", plan="trial", activated="2026-11-03")
+    books.subscriber("6", plan="first", activated="2026-11-03", prepaid=True)
+    books.subscriber("7", activated="2026-11-16")
+    books.subscriber("8", activated="2026-12-01")
+    tally = books.run("2026-11", "2026-11-20")
+    assert (tally.subscribers, tally.registered, tally.collected, tally.free) == (8, 6, 1, 2)
+    assert {n: books.rental(number=str(n)) for n in range(1, 9)} == {
+        1: None, 2: None, 3: None, 4: None, 5: (0, 0, 1, "trial", 0), 6: (0, 0, 1, "first month free", 0),
+        7: (1500, 1500, 1, "pro rata", 15), 8: None,
+    }  # fmt: skip
+    rows = books.rows("SELECT payer, amount, why, prepaid FROM charging_charge ORDER BY payer")
+    assert rows == [
+        ("5", 0, "trial", False), ("6", 0, "first month free", True), ("7", 1500, "pro rata", False),
+    ]  # fmt: skip
+    before = books.everything()
+    books.run("2026-11", "2026-11-21")
+    assert books.everything() == before
+
+
+def test_who_comes_within_the_month_is_charged_the_next_day_and_who_leaves_has_paid(books: Books) -> None:
+    books.subscriber("1")
+    books.run("2026-11", "2026-11-01")
+    books.subscriber("2", activated="2026-11-21")
+    books.connection.execute("UPDATE subscribers_subscriber SET status = 'unregistered' WHERE number = '1'")
+    books.run("2026-11", "2026-11-22")
+    assert books.rows(AMOUNTS) == [(3000,), (1000,)]
+
+
+def test_who_is_suspended_all_month_pays_nothing_for_it(books: Books) -> None:
+    books.subscriber("1", since="2026-12-16")
+    books.run("2026-11", "2026-12-20")
+    assert books.rental(number="1") is None
+    books.run("2026-12", "2026-12-20")
+    assert books.rental("2026-12", "1") == (1548, 1548, 1, "pro rata", 16)
+
+
+def test_a_balance_pays_the_whole(books: Books) -> None:
+    books.subscriber(prepaid=True)
+    books.top_up(5000)
+    tally = books.run("2026-11", "2026-11-01")
+    assert (tally.collected, tally.owing, tally.amount) == (1, 0, 3000)
+    assert books.balance() == 2000
+    before = books.everything()
+    books.run("2026-11", "2026-11-01")
+    assert books.everything() == before
+
+
+def test_a_balance_pays_a_part_and_the_rest_when_there_is_more(books: Books) -> None:
+    books.subscriber(prepaid=True)
+    books.top_up(1000)
+    tally = books.run("2026-11", "2026-11-01")
+    assert (tally.collected, tally.owing, tally.amount) == (1, 1, 1000)
+    assert books.rental() == (3000, 1000, 1, "full month", 30)
+    before = books.everything()
+    books.run("2026-11", "2026-11-01")
+    assert books.everything() == before, "the rest is not there"
+    moved = books.top_up(500)
+    assert (moved.rentals, moved.resumed) == (500, False)
+    books.adjust(-2000)
+    tally = books.run("2026-11", "2026-11-05")
+    assert (tally.collected, tally.owing, tally.amount) == (1, 0, 1500)
+    assert books.rental() == (3000, 3000, 3, "full month", 30)
+    assert books.balance() == 500
+    assert [row[0] for row in books.rows(LEDGER)] == [f"rental:{NUMBER}:2026-11:{part}" for part in (1, 2, 3)]
+
+
+def test_without_parts_a_balance_pays_all_or_nothing(database_url: str) -> None:
+    books = Books(database_url, partial_rental=False)
+    books.plan(rental="3.000")
+    books.subscriber(prepaid=True)
+    books.top_up(2999)
+    assert books.run("2026-11", "2026-11-01").owing == 1
+    assert (books.balance(), books.rows(AMOUNTS)) == (2999, [])
+    assert books.top_up(1).rentals == 3000
+    assert books.balance() == 0
+    books.reckon()
+    books.connection.close()
+
+
+def test_who_has_no_balance_owes_all(books: Books) -> None:
+    books.subscriber(prepaid=True)
+    assert books.run("2026-11", "2026-11-01").owing == 1
+    assert books.rental() == (3000, 0, 0, "full month", 30)
+    assert books.rows(AMOUNTS) == []
+
+
+def test_what_is_reserved_is_not_taken(books: Books) -> None:
+    books.subscriber(prepaid=True)
+    books.top_up(3000)
+    books.connection.execute("UPDATE charging_balance SET reserved = 100")
+    books.run("2026-11", "2026-11-01")
+    assert books.rental() == (3000, 2900, 1, "full month", 30)
+
+
+def test_who_owes_is_suspended_after_the_days_of_grace_and_served_again_when_he_pays(books: Books) -> None:
+    books.subscriber(prepaid=True)
+    for day in range(1, 9):
+        assert books.run("2026-11", f"2026-11-{day:02}").suspended == 0
+    assert books.status() == "registered"
+    assert books.run("2026-11", "2026-11-09").suspended == 1
+    assert books.status() == "suspended"
+    before = books.everything()
+    assert books.run("2026-11", "2026-11-10").suspended == 0
+    assert books.run("2026-12", "2026-12-01").registered == 0
+    assert books.everything() == before, "who is not served owes no more"
+    assert books.top_up(2999).resumed is False
+    moved = books.top_up(10)
+    assert (moved.rentals, moved.resumed) == (1, True)
+    assert books.status() == "registered"
+    since, now = books.rows("SELECT served_since, now() FROM subscribers_subscriber")[0]
+    assert timedelta(0) < now - since < timedelta(minutes=1)
+    assert books.rows("SELECT * FROM charging_suspension") == []
+
+
+def test_a_run_finds_what_was_paid_and_asks_for_the_month_at_once(books: Books) -> None:
+    books.subscriber(prepaid=True)
+    books.run("2026-11", "2026-11-01")
+    books.run("2026-11", "2026-11-09")
+    books.connection.execute("UPDATE subscribers_subscriber SET prepaid = false")
+    tally = books.run("2026-12", "2026-12-16")
+    assert (tally.resumed, tally.collected, tally.amount) == (1, 2, 3000 + 1548)
+    assert books.rows("SELECT prepaid FROM charging_charge") == [(False,), (False,)], "he pays afterwards now"
+    assert books.status() == "registered"
+    before = books.everything()
+    books.run("2026-12", "2026-12-16")
+    assert books.everything() == before
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_who_was_suspended_by_staff_stays_so(books: Books, again: bool) -> None:
+    books.subscriber(prepaid=True)
+    books.run("2026-11", "2026-11-01")
+    if again:
+        books.run("2026-11", "2026-11-09")
+        books.connection.execute(
+            "UPDATE subscribers_subscriber SET status = 'registered', served_since = now() + interval '1 second'"
+        )
+    books.connection.execute("UPDATE subscribers_subscriber SET status = 'suspended'")
+    assert books.run("2026-11", "2026-11-20").suspended == 0
+    moved = books.top_up(5000)
+    assert (moved.rentals, moved.resumed) == (3000, False)
+    assert books.run("2026-11", "2026-11-21").resumed == 0
+    assert books.status() == "suspended"
+    assert books.rows("SELECT * FROM charging_suspension") == []
+
+
+def test_who_is_registered_again_without_paying_is_suspended_again(books: Books) -> None:
+    books.subscriber(prepaid=True)
+    books.run("2026-11", "2026-11-01")
+    books.run("2026-11", "2026-11-09")
+    books.connection.execute("UPDATE subscribers_subscriber SET status = 'registered', served_since = now()")
+    assert books.run("2026-11", "2026-11-10").suspended == 1
+    assert books.top_up(3000).resumed is True
+
+
+def test_the_older_debt_is_paid_first(books: Books) -> None:
+    books.subscriber(prepaid=True)
+    books.run("2026-10", "2026-10-30")
+    books.run("2026-11", "2026-11-01")
+    books.top_up(4000)
+    assert [books.rental(month) for month in ("2026-10", "2026-11")] == [
+        (3000, 3000, 1, "full month", 31), (3000, 1000, 1, "full month", 30),
+    ]  # fmt: skip
+
+
+def test_a_version_that_begins_within_the_month_charges_who_came_after_it(books: Books) -> None:
+    books.plan(valid_from="2026-11-10", rental="6.000")
+    books.subscriber("1")
+    books.subscriber("2", activated="2026-11-12")
+    books.run("2026-11", "2026-11-20")
+    assert books.rows("SELECT payer, version, due FROM charging_rental ORDER BY payer") == [
+        ("1", 1, 3000), ("2", 2, 6000),
+    ]  # fmt: skip
+
+
+def test_chunks_follow_each_other_through_all_subscribers(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "CHUNK", 7)
+    for number in range(50):
+        books.subscriber(
+            f"1{number:03}", prepaid=number % 3 == 0, status="suspended" if number == 9 else "registered"
+        )
+    seen: list[int] = []
+    run = RentalRun(books.config).month(
+        date(2026, 11, 1), noon("2026-11-01"), lambda t: seen.append(t.subscribers)
+    )
+    tally = asyncio.run(run)
+    assert tally is not None
+    assert seen == [7, 14, 21, 28, 35, 42, 49, 50]
+    assert (tally.registered, tally.collected, tally.owing) == (49, 33, 16)
+    assert len(books.rows("SELECT DISTINCT payer FROM charging_rental")) == 49
+
+
+def test_only_one_run_works_on_a_database(books: Books) -> None:
+    books.subscriber()
+    books.connection.execute(store.TAKE_LOCK, {"key": store._LOCK_KEY})
+    run = RentalRun(books.config)
+    assert asyncio.run(run.month(date(2026, 11, 1), noon("2026-11-01"))) is None
+    assert asyncio.run(run.daily(noon("2026-11-01"))) is False
+    assert books.rows(AMOUNTS) == []
+    books.connection.execute("SELECT pg_advisory_unlock_all()")
+    books.run("2026-11", "2026-11-01")
+    assert books.rows(AMOUNTS) == [(3000,)]
+
+
+def test_a_day_ends_the_month_before_for_who_came_last(books: Books) -> None:
+    """Who came on the last day is charged for it; who has another plan since then, not for a month of it."""
+    books.plan("free")
+    books.subscriber("1", plan="free")
+    books.daily(datetime(2026, 11, 29, 16, 0, 5, tzinfo=UTC))
+    books.subscriber("2", activated="2026-11-30")
+    books.connection.execute("UPDATE subscribers_subscriber SET plan = '' WHERE number = '1'")
+    books.daily(datetime(2026, 11, 30, 16, 0, 5, tzinfo=UTC))
+    rentals = "SELECT payer, month::text, due FROM charging_rental ORDER BY payer, month"
+    assert books.rows(rentals) == [("1", "2026-12-01", 3000), ("2", "2026-11-01", 100), ("2", "2026-12-01", 3000)]
+    before = books.everything()
+    books.daily(datetime(2026, 12, 1, 12, 0, tzinfo=UTC))
+    assert books.everything() == before
+
+
+def test_the_first_day_of_all_charges_no_month_before(books: Books) -> None:
+    books.subscriber()
+    books.daily(datetime(2026, 11, 30, 16, 0, 5, tzinfo=UTC))
+    assert books.rows("SELECT month::text FROM charging_rental") == [("2026-12-01",)]
+
+
+def test_the_scheduler_waits_for_the_database_and_then_for_midnight(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books.subscriber()
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        books.connection.execute("SELECT pg_advisory_unlock_all()")
+        if len(waits) == 3:
+            raise asyncio.CancelledError
+
+    daily = RentalRun.daily
+
+    async def away_at_first(self: RentalRun, now: datetime) -> bool:
+        if not waits:
+            raise psycopg.OperationalError("away")
+        return await daily(self, now)
+
+    books.connection.execute(store.TAKE_LOCK, {"key": store._LOCK_KEY})
+    monkeypatch.setattr(RentalRun, "daily", away_at_first)
+    monkeypatch.setattr("louhua.charging.run.runner.asyncio.sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(RentalRun(books.config).run())
+    assert waits[0] == 60
+    assert 0 < waits[-1] <= 24 * 3600 + 5
+    assert len(books.rows(AMOUNTS)) == 1
+
+
+class Elsewhere:
+    """Money that is kept by another system, which remembers what it has answered."""
+
+    def __init__(self, **money: int) -> None:
+        self.money = {name.removeprefix("n"): amount for name, amount in money.items()}
+        self.said: dict[str, Verdict] = {}
+        self.asked: list[Ask] = []
+        self.away = self.deaf = self.deadly = False
+
+    async def debit(self, asks: Sequence[Ask]) -> list[Verdict]:
+        self.asked += asks
+        verdicts = [self._answer(ask) for ask in asks]
+        if self.deadly:
+            raise KeyboardInterrupt
+        return verdicts
+
+    def _answer(self, ask: Ask) -> Verdict:
+        if self.away:
+            return Verdict.AWAY
+        if ask.session not in self.said:
+            enough = self.money.get(ask.payer, 0) >= ask.amount
+            self.money[ask.payer] = self.money.get(ask.payer, 0) - ask.amount * enough
+            self.said[ask.session] = Verdict.GRANTED if enough else Verdict.REFUSED
+        return Verdict.AWAY if self.deaf else self.said[ask.session]
+
+    async def reserve(self, asks: Sequence[Ask]) -> list[Verdict]:
+        raise NotImplementedError
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def distant(database_url: str) -> Iterator[Books]:
+    books = Books(database_url, keeper="diameter")
+    books.plan(rental="3.000")
+    yield books
+    books.reckon()
+    books.connection.close()
+
+
+def test_money_that_is_kept_elsewhere_is_debited_all_or_nothing(distant: Books) -> None:
+    for number in ("1", "2", "3"):
+        distant.subscriber(number, prepaid=number != "3")
+    there = Elsewhere(n1=5000, n2=2999)
+    tally = distant.run("2026-11", "2026-11-01", there)
+    assert (tally.collected, tally.owing, tally.amount) == (2, 1, 6000)
+    assert there.money == {"1": 2000, "2": 2999}
+    assert [(ask.session, ask.amount, ask.item, ask.again) for ask in there.asked] == [
+        ("rental-1-2026-11", 3000, "rental", False), ("rental-2-2026-11", 3000, "rental", False),
+    ]  # fmt: skip
+    there.money["2"] = 3000
+    tally = distant.run("2026-11", "2026-11-02", there)
+    assert (tally.collected, tally.owing, there.money["2"]) == (1, 0, 0)
+    assert there.asked[-1].session == "rental-2-2026-11-1", "else the server would refuse again"
+    assert distant.rows("SELECT payer, prepaid, amount FROM charging_charge ORDER BY payer") == [
+        ("1", True, 3000), ("2", True, 3000), ("3", False, 3000),
+    ]  # fmt: skip
+    before = distant.everything()
+    distant.run("2026-11", "2026-11-03", there)
+    assert distant.everything() == before
+
+
+def test_what_was_debited_and_not_heard_is_not_debited_again(distant: Books) -> None:
+    distant.subscriber("1", prepaid=True)
+    there = Elsewhere(n1=9000)
+    there.deaf = True
+    assert distant.run("2026-11", "2026-11-01", there).owing == 1
+    assert there.money == {"1": 6000}
+    there.deaf = False
+    assert distant.run("2026-11", "2026-11-02", there).amount == 3000
+    assert there.money == {"1": 6000}
+    assert [(ask.session, ask.again) for ask in there.asked] == [
+        ("rental-1-2026-11", False), ("rental-1-2026-11", True),
+    ]  # fmt: skip
+
+
+def test_who_dies_after_a_debit_writes_it_when_he_comes_again(distant: Books) -> None:
+    distant.subscriber("1", prepaid=True)
+    distant.subscriber("2")
+    there = Elsewhere(n1=9000)
+    there.deadly = True
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            distant.run("2026-11", "2026-11-01", there)
+    assert distant.rows("SELECT payer FROM charging_charge") == [("2",)]
+    there.deadly = False
+    assert distant.run("2026-11", "2026-11-02", there).amount == 3000
+    assert there.money == {"1": 6000}
+
+
+def test_nobody_is_suspended_because_the_keeper_of_his_money_is_away(distant: Books) -> None:
+    distant.subscriber("1", prepaid=True)
+    there = Elsewhere()
+    there.away = True
+    distant.run("2026-11", "2026-11-01", there)
+    assert distant.run("2026-11", "2026-11-20", there).suspended == 0
+    assert distant.run("2026-11", "2026-11-20").suspended == 0, "nobody asks there"
+    there.away = False
+    assert distant.run("2026-11", "2026-11-21", there).suspended == 1
+    there.money["1"] = 3000
+    tally = distant.run("2026-11", "2026-11-22", there)
+    assert (tally.collected, tally.resumed, distant.status("1")) == (1, 1, "registered")
+
+
+def test_a_run_beside_reservations_takes_no_more_than_there_is(books: Books) -> None:
+    """Texts reserve and settle while the run goes over the same balances, again and again."""
+    for number in range(20):
+        books.subscriber(f"1{number:02}", prepaid=True)
+        books.top_up(3500, f"1{number:02}")
+
+    async def both() -> None:
+        pool = await open_pool(books.url)
+        balances, at = Balances(pool), noon("2026-11-01")
+
+        async def texts(name: str) -> None:
+            for turn in range(15):
+                sessions = {f"{name}-{turn}-{n}": f"1{n:02}" for n in range(20)}
+                await balances.reserve(
+                    [
+                        Ask(session=session, payer=payer, item="detail", amount=100, at=at)
+                        for session, payer in sessions.items()
+                    ]
+                )
+                await balances.settle(
+                    [
+                        Settlement(session=session, payer=payer, item="detail", used=0, at=at)
+                        for session, payer in sessions.items()
+                    ]
+                )
+
+        async def months() -> None:
+            for month in range(1, 12):
+                await RentalRun(books.config).month(date(2026, month, 1), noon(f"2026-{month:02}-28"))
+
+        await asyncio.gather(texts("a"), texts("b"), months())
+        await pool.close()
+
+    asyncio.run(both())
+    assert books.rows("SELECT DISTINCT reserved FROM charging_balance") == [(0,)]
+    books.run("2026-11", "2026-11-29")
+    assert books.rows("SELECT DISTINCT balance FROM charging_balance") == [(0,)]

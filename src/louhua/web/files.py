@@ -1,4 +1,4 @@
-"""``/static/``: files of pages, straight from the packages that have them: nothing need be collected first."""
+"""``/static/``: files of pages, straight from their packages, so that nothing need be collected first."""
 
 import mimetypes
 from pathlib import Path

@@ -61,7 +61,7 @@ def login(console: str) -> Login:
 
 
 @pytest.fixture
-def address(console: str, config: Config, tmp_path: Path) -> Iterator[str]:
+def address(console: str, tmp_path: Path) -> Iterator[str]:
     """Where a real web role listens; it knows the admin's password as it would keep it."""
     from django.conf import global_settings
     from django.test import override_settings
@@ -74,7 +74,7 @@ def address(console: str, config: Config, tmp_path: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{probe.getsockname()[1]}"
     environment = os.environ | {
-        "LOUHUA_NODE__DATA": str(config.node.data),
+        "LOUHUA_NODE__DATA": str(tmp_path / "var"),
         "LOUHUA_DATABASE__URL": console,
         "LOUHUA_WEB__LISTEN": listen,
         "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),

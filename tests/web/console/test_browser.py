@@ -28,7 +28,7 @@ WORDS = {
     },
     "en": {
         "login": "Log in", "plans": "Plans", "add": "Add a version", "store": "Check and store",
-        "price": "0.100 yuan / a text", "stored": "Version 1 of gold is stored", "first": "Version 1",
+        "price": "0.100 yuan / text", "stored": "Version 1 of gold is stored", "first": "Version 1",
         "free": "Free a month",
     },
 }  # fmt: skip
@@ -137,7 +137,7 @@ def test_without_a_mouse_the_place_is_seen(address: str) -> None:
     with browser(address, 1280) as page:
         enter(page)
         page.goto("/console/charging/planversion/add/")
-        assert page.evaluate("document.activeElement.id") == "id_toml"
+        page.wait_for_function("() => document.activeElement.id === 'id_toml'")
         seen = set()
         for _ in range(12):
             page.keyboard.press("Tab")

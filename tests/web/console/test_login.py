@@ -157,6 +157,16 @@ def test_a_login_is_good_for_a_working_day(login: Login) -> None:
     assert session.get_expire_at_browser_close()
 
 
+def test_sessions_that_are_over_do_not_pile_up(login: Login) -> None:
+    from django.contrib.sessions.models import Session
+    from django.utils import timezone
+
+    login("viewer")
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    client = login("admin")
+    assert Session.objects.get().session_key == client.session.session_key
+
+
 def test_what_a_browser_may_do_with_a_page(client: "Client") -> None:
     answer = client.get(FORM)
     assert answer["X-Frame-Options"] == "DENY"

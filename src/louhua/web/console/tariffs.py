@@ -110,7 +110,7 @@ def facts(row: PlanVersion) -> list[tuple[str, str]]:
         (_("Cap a day"), _money(plan.day_cap)),
         (_("Cap a month"), _money(plan.month_cap)),
         (_("Free trial"), _("%(days)d days") % {"days": plan.trial_days} if plan.trial_days else "—"),
-        (_("Takes effect"), str(_EFFECT[plan.effect])),
+        (_("Begins for who chooses it"), str(_EFFECT[plan.effect])),
     ]
 
 
@@ -122,7 +122,7 @@ def items(row: PlanVersion) -> dict[str, Any]:
 
 
 def _item(plan: Plan, item: Item, terms: Terms) -> list[str]:
-    unit = _("a minute") if item in BY_MINUTE else _("a text")
+    unit = _("minute") if item in BY_MINUTE else _("text")
     return [
         str(ITEMS[item]),
         f"{_money(terms.price)} / {unit}" if terms.price else _("free"),

@@ -9,6 +9,7 @@ from rich.markup import escape
 from louhua import __version__
 from louhua.alerts.commands import app as alerts
 from louhua.bench.commands import app as bench
+from louhua.charging.cdr.command import app as cdr
 from louhua.processes import StartError
 from louhua.sandbox.commands import app as sandbox
 from louhua.soak.command import soak
@@ -26,6 +27,7 @@ app.add_typer(sandbox, name="sandbox")
 app.add_typer(bench, name="bench")
 app.add_typer(subscribers, name="subscribers")
 app.add_typer(alerts, name="alerts")
+app.add_typer(cdr, name="cdr")
 app.command()(soak)
 
 

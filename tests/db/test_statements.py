@@ -12,6 +12,7 @@ MODULES = [
     "louhua.alerts.history",
     "louhua.alerts.store",
     "louhua.charging.catalogue",
+    "louhua.charging.cdr.store",
     "louhua.charging.reservations",
     "louhua.charging.store",
     "louhua.reachability.counts",

@@ -149,8 +149,8 @@ def test_small_records_go(house: House) -> None:
         )
         house.insert("alerts_daily", number=name, day=at.astimezone(house.config.service.zone).date(), texts=1)
     assert house.clean() == {
-        "days of calls": 0, "calls": 0, "alerts": 0, "texts": 0, "messages": 0, "inbound": 1, "help": 2,
-        "orphans": 1, "daily counts": 2,
+        "days of calls": 0, "calls": 0, "alerts": 0, "texts": 0, "charges": 0, "messages": 0, "inbound": 1,
+        "help": 2, "orphans": 1, "daily counts": 2,
     }  # fmt: skip
     assert house.column("SELECT id FROM texts_inbound ORDER BY id") == ["yesterday", "young"]
     assert house.column("SELECT number FROM texts_helpsent") == ["young"]

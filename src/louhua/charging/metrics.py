@@ -1,9 +1,15 @@
 """Figures of charging."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 CHARGES = Counter("louhua_charges_total", "Rows written into the ledger for what was delivered", ["item", "why"])
 AMOUNT = Counter("louhua_charged_total", "What was charged for it, in thousandths of a yuan", ["item"])
 CREDIT = Counter("louhua_credit_total", "What became of texts of prepaid payers before they went", ["verdict"])
 COLLECTED = Counter("louhua_rental_total", "Rentals collected, in thousandths of a yuan")
 CDR_FILES = Counter("louhua_cdr_files_total", "Files of charges that were closed")
+CDR_FAILURES = Counter("louhua_cdr_failures_total", "Files of charges that could not be written, and wait")
+CDR_OLDEST = Gauge(
+    "louhua_cdr_oldest_seconds",
+    "Age of the oldest charge that stands in no file, when files were last due",
+    multiprocess_mode="mostrecent",
+)

@@ -16,6 +16,7 @@ from louhua.alerts.notices import Notices
 from louhua.alerts.worker import AlertWorker
 from louhua.bus.events import CallEnded, Event, PhoneReachable, TextReceipt, TextReceived
 from louhua.bus.nats import Bus, BusAway
+from louhua.charging.cdr.worker import CdrWorker
 from louhua.config import Config, load_from_environment
 from louhua.db.pool import Pool, database_url, open_pool
 from louhua.health import PERIOD_S, Check, HealthFile
@@ -54,6 +55,7 @@ class AlertRole:
         self._enquiries = Enquiries(config, pool, self._worker.wording, self._wake)
         self._notices = Notices(config, pool, self._worker.wording, self._wake)
         self._housekeeper = Housekeeper(config, bus)
+        self._cdr = CdrWorker(config)
         routes = Routes(config)
         self._gateways = [
             Gateway(
@@ -80,6 +82,7 @@ class AlertRole:
             self._worker.sweep(),
             self._notices.run(),
             self._housekeeper.run(),
+            self._cdr.run(),
             *(gateway.run() for gateway in self._gateways),
             self._report(),
         )

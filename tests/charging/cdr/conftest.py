@@ -95,9 +95,13 @@ class Books:
                     if row[0] == "D":
                         yield dict(zip(FIELDS, row, strict=True))
 
+    def command(self, *arguments: str) -> list[str]:
+        """A command line of ``louhua cdr``."""
+        return [sys.executable, "-m", "louhua.cli", "cdr", *(arguments or ("export",))]
+
     def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-m", "louhua.cli", "cdr", *(arguments or ("export",))],
+            self.command(*arguments),
             env=os.environ | {"COLUMNS": "80"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             **options,
         )  # fmt: skip

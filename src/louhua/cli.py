@@ -9,6 +9,7 @@ from rich.markup import escape
 from louhua import __version__
 from louhua.alerts.commands import app as alerts
 from louhua.bench.commands import app as bench
+from louhua.charging.cdr.command import app as cdr
 from louhua.charging.commands import app as billing
 from louhua.charging.plan_commands import app as plans
 from louhua.processes import StartError
@@ -32,6 +33,7 @@ app.add_typer(alerts, name="alerts")
 app.add_typer(staff, name="staff")
 app.add_typer(plans, name="plans")
 app.add_typer(billing, name="billing")
+app.add_typer(cdr, name="cdr")
 app.command()(soak)
 
 

@@ -14,6 +14,7 @@ MODULES = [
     "louhua.charging.balances",
     "louhua.charging.catalogue",
     "louhua.charging.movements",
+    "louhua.charging.cdr.store",
     "louhua.charging.reservations",
     "louhua.charging.run.store",
     "louhua.charging.store",

@@ -88,6 +88,7 @@ def test_a_busy_web_port_is_named(tmp_path: Path, taken: tuple[int, int]) -> Non
         ({"database": {"url": "postgresql://127.0.0.1:1/x"}}, "database.url", "start PostgreSQL there"),
         ({"nats": {"url": "nats://127.0.0.1:1"}}, "nats.url", "start NATS there"),
         ({"node": {"data": "/dev/null/louhua"}}, "node.data", "directory of your own"),
+        ({"charging": {"cdr_directory": "/dev/null/x"}}, "charging.cdr_directory: /dev/null/x", "of your own"),
     ],
 )
 def test_what_is_missing_is_named(tmp_path: Path, sections: dict[str, Any], what: str, way_out: str) -> None:

@@ -107,6 +107,20 @@ class House:
             left_at=at,
         )
 
+    def charge(self, number: int, at: datetime) -> None:
+        self.insert(
+            "charging_charge", event=f"text:{number}", kind="usage", payer=CALLEE, month=at.date(), at=at,
+            item="x", recipient="", party="", plan="", version=0, quantity=1, price=1, amount=1, why="", used=0,
+            item_sum=0, day_sum=0, month_sum=0, seq=0, prepaid=False, reason="", author="",
+        )  # fmt: skip
+
+    def cdr(self, number: int, after: int, upto: int, closed: bool = True) -> None:
+        """A file of charges."""
+        self.insert(
+            "charging_cdrfile", number=number, after_id=after, upto_id=upto, charges=upto - after, amount=0,
+            name=str(number), node="n", zone="UTC", created_at=NOW, closed_at=NOW if closed else None,
+        )  # fmt: skip
+
     def column(self, query: str) -> list[Any]:
         return [row[0] for row in self.connection.execute(query.encode()).fetchall()]
 

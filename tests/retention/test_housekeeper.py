@@ -139,6 +139,34 @@ def test_messages_go_with_their_recordings(house: House) -> None:
     assert house.shelf.names == {"awaited", "young"}
 
 
+@pytest.mark.parametrize(
+    ("files", "left"),
+    [
+        ([], [1, 2, 3, 4, 5, 6, 7]),
+        ([(1, 0, 2, True)], [3, 4, 5, 6, 7]),
+        ([(1, 0, 2, True), (2, 2, 4, True)], [4, 5, 6, 7]),
+        ([(1, 0, 2, True), (2, 2, 4, False)], [3, 4, 5, 6, 7]),
+        ([(1, 0, 2, False)], [1, 2, 3, 4, 5, 6, 7]),
+        ([(1, 0, 7, True)], [4, 6, 7]),
+    ],
+)
+def test_charges_go_when_they_stand_in_a_file(
+    house: House, files: list[tuple[int, int, int, bool]], left: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old are 1, 2, 3, 5; whatever the size of a batch."""
+    for number, days in enumerate([400, 367, 367, 365, 380, 10, 0], 1):
+        house.charge(number, ago(days))
+    for file in files:
+        house.cdr(*file)
+    for size in (1000, 1):
+        monkeypatch.setattr("louhua.retention.housekeeper._ROWS", size)
+        removed = house.clean()
+        assert removed is not None
+        assert removed["charges"] == (7 - len(left) if size == 1000 else 0)
+        assert house.column("SELECT id FROM charging_charge ORDER BY id") == left
+    assert len(house.column("SELECT 1 FROM charging_cdrfile")) == len(files)
+
+
 def test_small_records_go(house: House) -> None:
     for days, name in [(31, "old"), (1.5, "yesterday"), (0, "young")]:
         at = ago(days)
@@ -149,8 +177,8 @@ def test_small_records_go(house: House) -> None:
         )
         house.insert("alerts_daily", number=name, day=at.astimezone(house.config.service.zone).date(), texts=1)
     assert house.clean() == {
-        "days of calls": 0, "calls": 0, "alerts": 0, "texts": 0, "messages": 0, "inbound": 1, "help": 2,
-        "orphans": 1, "daily counts": 2,
+        "days of calls": 0, "calls": 0, "alerts": 0, "texts": 0, "charges": 0, "messages": 0, "inbound": 1,
+        "help": 2, "orphans": 1, "daily counts": 2,
     }  # fmt: skip
     assert house.column("SELECT id FROM texts_inbound ORDER BY id") == ["yesterday", "young"]
     assert house.column("SELECT number FROM texts_helpsent") == ["young"]
@@ -222,6 +250,8 @@ def test_it_rests_after_each_batch(house: House) -> None:
         (store.PURGE_ALERTS, "Index Scan using alerts_alert_pkey"),
         (store.PURGE_TEXTS, "Index Scan using texts_text_pkey"),
         (store.PURGE_TEXTS, "Index Scan using part_once"),
+        (store.PURGE_CHARGES, "Index Scan using charging_charge_pkey"),
+        (store.PURGE_CHARGES, "Index Scan Backward using charging_cdrfile_pkey"),
         (store.OLD_MESSAGES, "Tid Range Scan on voicemail_message"),
         (store.PURGE_INBOUND, "Tid Range Scan on texts_inbound"),
         (store.PURGE_HELP, "Tid Range Scan on texts_helpsent"),
@@ -261,6 +291,15 @@ def fill_many(connection: psycopg.Connection) -> None:
         INSERT INTO texts_helpsent (number, sent_at) SELECT callee, first_at FROM alerts_alert;
         INSERT INTO texts_orphanreceipt (smsc, message_id, recipient, state, error, at)
         SELECT 's', id::text, callee, 'x', '', first_at FROM alerts_alert;
+        INSERT INTO charging_charge (event, kind, payer, month, at, item, recipient, party, plan, version,
+                                     quantity, price, amount, why, used, item_sum, day_sum, month_sum, seq,
+                                     prepaid, reason, author)
+        SELECT id::text, 'usage', callee, first_at, first_at, '', '', '', '', 0, 1, 1, 1, '', 0, 0, 0, 0, 0, false,
+               '', '' FROM alerts_alert;
+        INSERT INTO charging_cdrfile (number, after_id, upto_id, charges, amount, name, node, zone, created_at,
+                                      closed_at)
+        SELECT n, n - 1, n, 1, 1, '', '', '', now(), now() FROM generate_series(1, 50000) AS n;
+        ANALYZE charging_charge, charging_cdrfile;
         ANALYZE alerts_alert, texts_text, texts_part, voicemail_message, texts_inbound, texts_helpsent,
                 texts_orphanreceipt;
         """

@@ -1,6 +1,6 @@
 """Figures of charging."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 CHARGES = Counter("louhua_charges_total", "Rows written into the ledger for what was delivered", ["item", "why"])
 AMOUNT = Counter("louhua_charged_total", "What was charged for it, in thousandths of a yuan", ["item"])
@@ -9,3 +9,9 @@ COLLECTED = Counter("louhua_rental_total", "Rentals collected, in thousandths of
 SUSPENDED = Counter("louhua_rental_suspended_total", "Subscribers who were suspended for a rental that they owe")
 RESUMED = Counter("louhua_rental_resumed_total", "Subscribers who paid what they were suspended for")
 CDR_FILES = Counter("louhua_cdr_files_total", "Files of charges that were closed")
+CDR_FAILURES = Counter("louhua_cdr_failures_total", "Files of charges that could not be written, and wait")
+CDR_OLDEST = Gauge(
+    "louhua_cdr_oldest_seconds",
+    "Age of the oldest charge that stands in no file, when files were last due",
+    multiprocess_mode="mostrecent",
+)

@@ -216,6 +216,8 @@ class CdrFile(models.Model):
     charges = models.PositiveIntegerField()
     amount = models.BigIntegerField()
     name = models.CharField(max_length=100, help_text="below the directory of files: 2026-11-23/…")
+    node = models.CharField(max_length=40, help_text="that cut the range; whoever writes it, says so")
+    zone = models.CharField(max_length=64, help_text="of its times")
     created_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, help_text="when it was complete under its name")
 

@@ -86,8 +86,8 @@ class Reservation(msgspec.Struct, frozen=True):
 
     @property
     def session(self) -> str:
-        """What the keeper of the money knows it by."""
-        return f"text-{self.text_id}"
+        """What the keeper of the money knows it by: numbers of texts come again in a database that was made anew."""
+        return f"text-{self.text_id}-{int(self.created_at.timestamp())}"
 
     @property
     def may_be_kept(self) -> bool:

@@ -18,6 +18,7 @@ from louhua.bus.events import CallEnded, Event, PhoneReachable, TextReceipt, Tex
 from louhua.bus.nats import Bus, BusAway
 from louhua.charging.balances import Balances
 from louhua.charging.cashier import Cashier
+from louhua.charging.cdr.worker import CdrWorker
 from louhua.charging.diameter.online import OnlineCharging
 from louhua.charging.run.runner import RentalRun
 from louhua.config import Config, load_from_environment
@@ -69,6 +70,7 @@ class AlertRole:
             self._publish,
             self._wake_senders,
         )
+        self._cdr = CdrWorker(config)
         routes = Routes(config)
         self._gateways = [
             Gateway(
@@ -98,6 +100,7 @@ class AlertRole:
             self._rentals.run(),
             self._cashier.run(),
             *([self._online.run()] if self._online else []),
+            self._cdr.run(),
             *(gateway.run() for gateway in self._gateways),
             self._report(),
         )

@@ -15,6 +15,7 @@ import msgspec
 import psycopg
 
 from louhua.bus.nats import addresses
+from louhua.charging.cdr.files import directory
 from louhua.config import Config, Smsc, split_address
 from louhua.node.lock import held
 
@@ -31,7 +32,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 def problems(config: Config) -> Iterator[Finding]:
     """Look at everything the configuration names, one finding each, good or bad."""
-    yield _writable(config.node.data)
+    yield _writable("node.data", config.node.data)
     yield from _servers(config)
     if held(config.node.data):
         yield Finding("sip.listen, web.listen: the node that runs here has its ports", ok=True)
@@ -89,6 +90,7 @@ def _call(config: Config) -> Iterator[Finding]:
 
 
 def _alert(config: Config) -> Iterator[Finding]:
+    yield _writable("charging.cdr_directory", directory(config))
     if not config.smsc:
         yield Finding("smsc", ok=False, why="no SMSC is configured, so no text can be sent; add an [[smsc]]")
     for smsc in config.smsc:
@@ -101,12 +103,12 @@ def _alert(config: Config) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _writable(data: Path) -> Finding:
-    what = f"node.data: {data}"
-    existing = next(path for path in (data.resolve(), *data.resolve().parents) if path.exists())
+def _writable(key: str, wanted: Path) -> Finding:
+    what = f"{key}: {wanted}"
+    existing = next(path for path in (wanted.resolve(), *wanted.resolve().parents) if path.exists())
     if existing.is_dir() and os.access(existing, os.W_OK):
         return Finding(what, ok=True)
-    return Finding(what, ok=False, why=f"{existing} cannot be written; give node.data a directory of your own")
+    return Finding(what, ok=False, why=f"{existing} cannot be written; give {key} a directory of your own")
 
 
 def _database(url: str) -> Finding:

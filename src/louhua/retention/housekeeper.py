@@ -87,6 +87,7 @@ class Housekeeper:
             ("calls", _sweep(connection, "alerts_call_rest", store.PURGE_REST, calls)),
             ("alerts", _walk(connection, store.PURGE_ALERTS, now - kept.alerts)),
             ("texts", _walk(connection, store.PURGE_TEXTS, now - kept.texts)),
+            ("charges", _walk(connection, store.PURGE_CHARGES, now - kept.charges)),
             ("messages", self._messages(connection, now - kept.messages)),
             ("inbound", _sweep(connection, "texts_inbound", store.PURGE_INBOUND, inbound)),
             ("help", _sweep(connection, "texts_helpsent", store.PURGE_HELP, help_)),

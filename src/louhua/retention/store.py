@@ -43,6 +43,21 @@ WITH batch AS MATERIALIZED (
 SELECT max(id), coalesce(bool_or(at < %(before)s), false), (SELECT count(*) FROM gone) FROM batch
 """
 
+# Primary keys. A charge stands in a closed file up to where the newest file begins, or, if it is closed, ends.
+PURGE_CHARGES: Final = """
+WITH batch AS MATERIALIZED (
+    SELECT id, at FROM charging_charge
+     WHERE id > %(after)s
+       AND id <= (SELECT CASE WHEN closed_at IS NULL THEN after_id ELSE upto_id END
+                    FROM charging_cdrfile ORDER BY number DESC LIMIT 1)
+     ORDER BY id LIMIT %(limit)s
+), gone AS (
+    DELETE FROM charging_charge AS c USING batch WHERE c.id = batch.id AND batch.at < %(before)s
+    RETURNING c.id
+)
+SELECT max(id), coalesce(bool_or(at < %(before)s), false), (SELECT count(*) FROM gone) FROM batch
+"""
+
 # Pages; index alert_callee. A message that its callee is still to be told of stays.
 OLD_MESSAGES: Final = """
 SELECT m.call_id, m.recording FROM voicemail_message AS m

@@ -1,0 +1,58 @@
+"""Whether every closed file is where it belongs, whole, and what its row says."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from louhua.charging.cdr.format import Broken, Contents, read
+from louhua.charging.cdr.store import File
+from louhua.money import yuan
+
+
+def problems(files: Sequence[File], directory: Path) -> Iterator[tuple[File | None, str]]:
+    """What is wrong, by file; ``files`` are all of them, by number. A file that is well has an empty text."""
+    yield from ((None, gap) for gap in gaps(files))
+    for file in files:
+        if file.closed_at is not None:
+            yield file, _problem(file, directory / file.name)
+    known = {file.name for file in files}
+    for path in sorted(directory.glob("*/louhua-*.csv")):
+        name = str(path.relative_to(directory))
+        if name not in known:
+            yield None, f"{name}: the database knows of no such file"
+
+
+def gaps(files: Sequence[File]) -> Iterator[str]:
+    """What is missing between files, by their rows."""
+    number, after = 0, 0
+    for file in files:
+        if file.number != number + 1:
+            yield f"file {number + 1} is missing: the next one is {file.number}"
+        elif file.after_id != after:
+            yield f"{file.name}: begins after charge {file.after_id}, the file before ends with {after}"
+        number, after = file.number, file.upto_id
+
+
+def _problem(file: File, path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", newline="") as text:
+            found = read(text)
+    except FileNotFoundError:
+        return f"{file.name}: is not there"
+    except OSError as error:
+        return f"{file.name}: {error.strerror}"
+    except (Broken, UnicodeError) as error:
+        return f"{file.name}: {error}"
+    said = "; ".join(_differences(file, found))
+    return f"{file.name}: {said}" if said else ""
+
+
+def _differences(file: File, found: Contents) -> Iterator[str]:
+    if found.number != file.number:
+        yield f"it says that it is file {found.number}"
+    if (found.charges, found.amount) != (file.charges, file.amount):
+        yield (
+            f"{found.charges:,} charges of {yuan(found.amount)} yuan, "
+            f"where the database has {file.charges:,} of {yuan(file.amount)}"
+        )
+    if not file.after_id < found.first or found.last != file.upto_id:
+        yield f"charges {found.first} to {found.last}, where those after {file.after_id} to {file.upto_id} belong"

@@ -12,9 +12,7 @@ if ! command -v kamailio >/dev/null 2>&1 || [ ! -d /usr/share/kamailio/db_sqlite
     kamailio=new
     wanted="$wanted kamailio kamailio-presence-modules kamailio-sqlite-modules"
 fi
-freediameter=
 if ! command -v freeDiameterd >/dev/null 2>&1 || [ ! -e /usr/lib/freeDiameter/dict_dcca_3gpp.fdx ]; then
-    freediameter=new
     wanted="$wanted freediameterd freediameter-extensions"
 fi
 command -v openssl >/dev/null 2>&1 || wanted="$wanted openssl"
@@ -35,10 +33,9 @@ if [ -n "$wanted" ]; then
         echo "louhua: the tests need these packages; run: sudo apt-get install$wanted" >&2
         exit 1
     fi
-    # The tests start a Kamailio and a freeDiameter of their own; the packages' would hold the ports of SIP and Diameter.
-    if command -v systemctl >/dev/null 2>&1; then
-        [ "$kamailio" != new ] || $sudo systemctl disable --now kamailio >/dev/null 2>&1 || true
-        [ "$freediameter" != new ] || $sudo systemctl disable --now freediameter >/dev/null 2>&1 || true
+    # The tests start a Kamailio of their own; the package's would hold SIP's port. freeDiameter's starts nothing.
+    if [ "$kamailio" = new ] && command -v systemctl >/dev/null 2>&1; then
+        $sudo systemctl disable --now kamailio >/dev/null 2>&1 || true
     fi
 fi
 if [ ! -d tests/peers/node_modules/smpp ]; then

@@ -86,7 +86,7 @@ class Reservation(msgspec.Struct, frozen=True):
 
     @property
     def session(self) -> str:
-        """What the keeper of the money knows it by: numbers of texts come again in a database that was made anew."""
+        """What the keeper of the money knows it by: a database made anew counts its texts anew."""
         return f"text-{self.text_id}-{int(self.created_at.timestamp())}"
 
     @property

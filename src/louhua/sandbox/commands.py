@@ -123,9 +123,11 @@ def ocs(
     except OSError as error:
         fail(f"{address}: {error.strerror}; stop what uses it, or choose another with --listen")
     out.print(f"The charging system listens on {address}. Stop with Ctrl-C.", highlight=False)
-    with contextlib.suppress(KeyboardInterrupt), ended_by_sigterm():
-        signal.pause()
-    server.stop()
+    try:
+        with contextlib.suppress(KeyboardInterrupt), ended_by_sigterm():
+            signal.pause()
+    finally:
+        server.stop()
 
 
 class _Handset:

@@ -3,6 +3,7 @@
 It is the library's own node, so that Louhua's connection is spoken to by another implementation.
 """
 
+import logging
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from diameter.node.application import Application
 
 from louhua.config import split_address
 from louhua.sandbox.ocs_ledger import EVENT, INITIAL, TERMINATION, Ledger, Reply, Request
+
+logging.getLogger("diameter").addHandler(logging.NullHandler())  # it speaks of every connection that ends
 
 _COMMAND_UNSUPPORTED: Final = 3001
 _EXPONENT: Final = -3

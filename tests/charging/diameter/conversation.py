@@ -23,6 +23,7 @@ REALM = "ocs.example"
 PAYER = "8613800138000"
 AT = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 PATIENCE_S = 30
+WARM_UP = "warm-up"
 
 
 def diameter(port: int, **other: Any) -> Diameter:
@@ -77,7 +78,8 @@ class OcsProcess:
         self._process = subprocess.Popen(
             self._command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         )
-        threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
+        self._listener.start()
         self.await_line("listens")
 
     def _listen(self, process: "subprocess.Popen[str]") -> None:
@@ -98,8 +100,19 @@ class OcsProcess:
             assert self._news.wait_for(found, PATIENCE_S), f"no {pattern!r} in {self.lines}"
             return found()
 
-    def requests(self) -> list[str]:
-        return [line for line in self.lines if "balance" in line]
+    def await_requests(self, count: int) -> list[tuple[str, str]]:
+        """Session and balance after each request, those of ``until_routed`` left out, once there are ``count``.
+
+        What is printed before an answer is sent may be read after the answer.
+        """
+
+        def found() -> list[tuple[str, str]]:
+            matches = (re.search(r"balance ([0-9.]+), session (\S+)", line) for line in self.lines)
+            return [(each[2], each[1]) for each in matches if each and not each[2].endswith(WARM_UP)]
+
+        with self._news:
+            assert self._news.wait_for(lambda: len(found()) >= count, PATIENCE_S), self.lines
+            return found()
 
     def signal(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -109,6 +122,7 @@ class OcsProcess:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            self._listener.join(PATIENCE_S)
             self._process = None
 
 
@@ -139,5 +153,5 @@ def network(directory: Path) -> Iterator[Network]:
 async def until_routed(adapter: OnlineCharging) -> None:
     """Wait until the relay knows its way to the charging system: a session is ended that never was."""
     async with asyncio.timeout(PATIENCE_S):
-        while not (await adapter.settle([used("warm-up", 0)]))[0]:
+        while not (await adapter.settle([used(WARM_UP, 0)]))[0]:
             await asyncio.sleep(0.1)

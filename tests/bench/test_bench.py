@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from louhua.bench import alerts, calls, imports, reachable, texts
+from louhua.bench import alerts, billing, calls, imports, reachable, texts
 from louhua.bench.calls import _pace
 from louhua.bench.results import Result
 
@@ -68,6 +68,17 @@ def test_import() -> None:
     assert result.rate > 0
     assert {"import", "postgres", "total"} <= set(result.cpu_ms)
     assert result.details["seconds_again"] > 0
+
+
+@pytest.mark.slow
+def test_billing() -> None:
+    result = billing.run(3000, quiet)
+    check(result, 3000)
+    assert {"run", "postgres", "total"} <= set(result.cpu_ms)
+    assert result.details["owing"] == 30
+    assert result.details["yuan"] == 5 * 2970 + 2 * 30
+    assert result.details["seconds_again"] > 0
+    assert 10 < result.details["peak_mb_of_the_run"] <= result.peak_mb
 
 
 @pytest.mark.parametrize("rate", [0.5, 1, 20, 33.3, 120, 150])

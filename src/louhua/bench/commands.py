@@ -114,3 +114,16 @@ def import_(
     from louhua.bench.imports import run
 
     _report(lambda say: run(rows, say), as_json=as_json)
+
+
+@app.command()
+def billing(
+    subscribers: Annotated[
+        int, typer.Option(min=1, max=99_999_999, help="Registered subscribers, a tenth of them prepaid.")
+    ] = 1_000_000,
+    as_json: JsonOption = False,
+) -> None:
+    """The rentals of a month for many subscribers, and the same run again."""
+    from louhua.bench.billing import run
+
+    _report(lambda say: run(subscribers, say), as_json=as_json)

@@ -44,7 +44,7 @@ def run(rows: int, say: Say) -> Result:
     try:
         say("Starting PostgreSQL …")
         with EmbeddedPostgres(config.node.data) as server:
-            _migrate(server)
+            migrate(server)
             say(f"Writing {rows:,} rows …")
             path = directory / "subscribers.csv"
             _write(path, rows)
@@ -70,8 +70,8 @@ def run(rows: int, say: Say) -> Result:
     )
 
 
-def _migrate(server: EmbeddedPostgres) -> None:
-    """In a process of its own: Django knows one database a process."""
+def migrate(server: EmbeddedPostgres) -> None:
+    """Make the tables, in a process of its own: Django knows one database a process."""
     command = [sys.executable, "-m", "louhua.cli", "migrate"]
     environment = os.environ | {"LOUHUA_DATABASE__URL": server.url}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -18,7 +18,7 @@ from louhua.config import Config
 from louhua.db.pool import Connection
 from louhua.money import yuan
 from louhua.subscribers.profiles import STRANGER
-from louhua.subscribers.store import contracts
+from louhua.subscribers.store import contracts, hold
 
 LONGEST_KEY: Final = 60
 LONGEST_REASON: Final = 200
@@ -87,6 +87,7 @@ class Movements:
             if not await self._write(connection, row):
                 return Moved(number, -amount, done=False)
             paid = await collect(connection, {number: True}, self._settings, now)
+            await hold(connection, [number])
             resumed = await rentals.resume(connection, [number], now)
         told(paid.charges, resumed=resumed)
         taken = sum(charge.amount for charge in paid.charges)

@@ -258,6 +258,24 @@ def test_only_one_run_works_on_a_database(books: Books) -> None:
     assert books.rows(AMOUNTS) == [(3000,)]
 
 
+def test_a_run_whose_connection_breaks_is_run_again(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "CHUNK", 3)
+    for number in range(10):
+        books.subscriber(f"1{number}", prepaid=number % 2 == 0)
+
+    def broken(_tally: runner.Tally) -> None:
+        books.connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s",
+            [store._LOCK_KEY],
+        )
+
+    with pytest.raises(psycopg.OperationalError):
+        asyncio.run(RentalRun(books.config).month(date(2026, 11, 1), noon("2026-11-01"), broken))
+    assert books.one("SELECT count(*) FROM charging_rental") == 3
+    books.run("2026-11", "2026-11-01")
+    assert books.one("SELECT count(*) FROM charging_rental") == 10
+
+
 def test_a_day_ends_the_month_before_for_who_came_last(books: Books) -> None:
     """Who came on the last day is charged for it; who has another plan since then, not for a month of it."""
     books.plan("free")
@@ -284,28 +302,58 @@ def test_the_scheduler_waits_for_the_database_and_then_for_midnight(
 ) -> None:
     books.subscriber()
     waits: list[float] = []
+    here = {"url": "postgresql://127.0.0.1:1/louhua"}
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
-        books.connection.execute("SELECT pg_advisory_unlock_all()")
+        here["url"] = books.url
+        if len(waits) == 2:
+            books.connection.execute("SELECT pg_advisory_unlock_all()")
         if len(waits) == 3:
             raise asyncio.CancelledError
 
-    daily = RentalRun.daily
-
-    async def away_at_first(self: RentalRun, now: datetime) -> bool:
-        if not waits:
-            raise psycopg.OperationalError("away")
-        return await daily(self, now)
-
     books.connection.execute(store.TAKE_LOCK, {"key": store._LOCK_KEY})
-    monkeypatch.setattr(RentalRun, "daily", away_at_first)
     monkeypatch.setattr("louhua.charging.run.runner.asyncio.sleep", sleep)
+    monkeypatch.setattr(runner, "database_url", lambda _config: here["url"])
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(RentalRun(books.config).run())
-    assert waits[0] == 60
+    assert waits[:2] == [60, 60], "first there was no database, then another run"
     assert 0 < waits[-1] <= 24 * 3600 + 5
     assert len(books.rows(AMOUNTS)) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["UNCHARGED", "OWING", "LOCK_OWED", "CHANGE_RENTALS", "SUSPEND", "MARKED", "RESUME"]
+)
+def test_statements_read_only_their_chunk(books: Books, name: str) -> None:
+    books.connection.execute(
+        """
+        INSERT INTO subscribers_subscriber (number, status, voicemail, language, power_on, power_on_hours,
+            quiet_hours, digest, sender, notice_due, prepaid, created_at, updated_at)
+        SELECT lpad(n::text, 6, '0'), 'registered', false, '', 'everybody', '', '', false, '', false, true,
+               now(), now()
+          FROM generate_series(1, 50000) AS n;
+        INSERT INTO charging_rental (payer, month, plan, version, price, due, why, days, since, collected, parts,
+            refusals)
+        SELECT number, month, 'basic', 1, 3, 3, '', 30, '2026-01-01',
+               CASE WHEN number < '001000' THEN 0 ELSE 3 END, 1, 0
+          FROM subscribers_subscriber, unnest(ARRAY['2026-10-01', '2026-11-01']::date[]) AS month;
+        INSERT INTO charging_suspension (payer, since, served_since)
+        SELECT number, '2026-11-01', now() FROM subscribers_subscriber;
+        ANALYZE subscribers_subscriber, charging_rental, charging_suspension
+        """
+    )
+    payers = [f"{number:06}" for number in range(2000)]
+    values = {
+        "after": "000000", "upto": "002000", "month": date(2026, 11, 1), "since": None, "payers": payers,
+        "months": [date(2026, 11, 1)] * 2000, "collected": [1] * 2000, "parts": [1] * 2000, "refusals": [0] * 2000,
+        "before": date(2026, 11, 1), "day": date(2026, 11, 1), "now": noon("2026-11-01"),
+    }  # fmt: skip
+    rows = books.connection.execute(b"EXPLAIN " + getattr(store, name).encode(), values).fetchall()
+    plan = "\n".join(row[0] for row in rows)
+    assert "Seq Scan" not in plan, plan
+    assert "Index" in plan, plan
+    books.connection.execute("TRUNCATE charging_rental")
 
 
 class Elsewhere:
@@ -414,9 +462,12 @@ def test_nobody_is_suspended_because_the_keeper_of_his_money_is_away(distant: Bo
 
 
 def test_a_run_beside_reservations_takes_no_more_than_there_is(books: Books) -> None:
-    """Texts reserve and settle while the run goes over the same balances, again and again."""
+    """Texts reserve and settle while the run goes over the same balances, again and again.
+
+    In each month those with high numbers owe already when some with lower ones come.
+    """
     for number in range(20):
-        books.subscriber(f"1{number:02}", prepaid=True)
+        books.subscriber(f"1{number:02}", activated=f"2026-{10 - number // 2:02}-01", prepaid=True)
         books.top_up(3500, f"1{number:02}")
 
     async def both() -> None:
@@ -447,6 +498,6 @@ def test_a_run_beside_reservations_takes_no_more_than_there_is(books: Books) -> 
         await pool.close()
 
     asyncio.run(both())
+    books.run("2026-12", "2026-12-01")
     assert books.rows("SELECT DISTINCT reserved FROM charging_balance") == [(0,)]
-    books.run("2026-11", "2026-11-29")
     assert books.rows("SELECT DISTINCT balance FROM charging_balance") == [(0,)]

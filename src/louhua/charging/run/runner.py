@@ -1,7 +1,7 @@
 """Goes through all subscribers and collects the rentals of a month: every day, as some come and some owe.
 
-A chunk of subscribers is a transaction, so a kill between two leaves nothing half-done; the next run begins anew
-and finds what is done. Only one run works on a database (an advisory lock).
+What is done with a chunk of subscribers is done in transactions that each leave the books right, so a kill leaves
+nothing half-done; the next run begins anew and finds what is done. One run works on a database (an advisory lock).
 """
 
 import asyncio
@@ -18,11 +18,12 @@ from louhua.charging.catalogue import Catalogue
 from louhua.charging.credit import Ask, Debits, Verdict
 from louhua.charging.rating import local_day
 from louhua.charging.run import store
-from louhua.charging.run.collecting import Collected, collect, told
+from louhua.charging.run.collecting import collect, told
 from louhua.charging.run.rules import Rental, last_month, months_to_run, overdue, paid, rental_of, until_midnight
 from louhua.charging.store import Charge, add_charges, write_ledger
 from louhua.config import Config
 from louhua.db.pool import Connection, database_url
+from louhua.subscribers.store import hold
 
 log = structlog.get_logger()
 
@@ -161,53 +162,62 @@ class _Chunk:
         self._since = since
 
     async def collect(self, numbers: store.Range) -> None:
-        """Collect of those who owe, end or begin their suspensions, and then what the month costs the others.
+        """Collect what is owed and end or begin suspensions; then charge what the month costs the others.
 
         In this order nobody is suspended for what he was not asked for before, and who is served again owes his
-        month at once.
+        month at once. Each is a transaction, which locks balances once, as reservations do.
         """
-        connection, now = self._connection, self._now
         refused = await self._debit(await self._prepaid(numbers), again=True)
+        debtors = await store.owing(self._connection, numbers)
+        marked = await store.marked(self._connection, numbers)
+        if debtors or marked:
+            await self._old(debtors, marked, refused)
+        prepaid = await self._new(numbers)
+        await self._debit(prepaid, again=False)
+        self._tally.subscribers += numbers.subscribers
+        self._tally.registered += numbers.registered
+        self._tally.owing += len(await store.owing(self._connection, numbers))
+
+    async def _old(self, debtors: dict[str, bool], marked: list[str], refused: set[str]) -> None:
+        """Debts and suspensions. Money that is kept elsewhere was asked for before: who was ``refused`` owes."""
+        connection = self._connection
+        async with connection.transaction():
+            await write_ledger(connection)
+            old = await collect(connection, debtors, self._settings, self._now)
+            await hold(connection, sorted({*debtors, *marked}))
+            resumed = await store.resume(connection, marked, self._now)
+            before = overdue(self._today, self._settings.grace)
+            suspended = await store.suspend(connection, {*old.owing, *refused}, self._today, before)
+        told(old.charges, suspended, resumed)
+        self._tally.add(old.charges)
+        self._tally.suspended += len(suspended)
+        self._tally.resumed += len(resumed)
+
+    async def _new(self, numbers: store.Range) -> list[str]:
+        """What the month costs those who have no rental of it yet; who of them is to pay beforehand."""
+        connection, now = self._connection, self._now
+        rows, charges, prepaid = [], [], []
         async with connection.transaction():
             await write_ledger(connection)
             await self._catalogue.refresh(connection)
-            old = await collect(connection, await store.owing(connection, numbers), self._settings, now)
-            resumed = await store.resume(connection, await store.marked(connection, numbers), now)
-            before = overdue(self._today, self._settings.grace)
-            suspended = await store.suspend(connection, {*old.owing, *refused}, self._today, before)
-            new, prepaid = await self._charge(numbers)
-        charges = [*old.charges, *new.charges]
-        told(charges, suspended, resumed)
-        self._tally.add(charges)
-        self._tally.suspended += len(suspended)
-        self._tally.resumed += len(resumed)
-        self._tally.subscribers += numbers.subscribers
-        self._tally.registered += numbers.registered
-        self._tally.owing += len(old.owing) + len(new.owing)
-        if self._settings.keeper != "here":
-            await self._debit(prepaid, again=False)
-            self._tally.owing += len(await self._prepaid(numbers))
-
-    async def _charge(self, numbers: store.Range) -> tuple[Collected, list[str]]:
-        """What the month costs those who have no rental of it yet; also: who of them pays beforehand."""
-        connection, now = self._connection, self._now
-        rows, charges, prepaid = [], [], []
-        for payer, contract in await store.uncharged(connection, numbers, self._month, self._since):
-            rental = rental_of(
-                payer, contract, self._month, self._today, self._catalogue, self._settings, self._zone
-            )
-            if rental is None:
-                continue
-            if contract.prepaid and rental.due:
-                prepaid.append(payer)
-            else:
-                rental, charge = paid(rental, rental.due, now, prepaid=contract.prepaid)
-                charges.append(charge)
-            rows.append(rental)
-        await store.add_rentals(connection, rows)
-        await add_charges(connection, charges)
-        from_balances = await collect(connection, dict.fromkeys(prepaid, True), self._settings, now)
-        return Collected([*charges, *from_balances.charges], from_balances.owing), prepaid
+            for payer, contract in await store.uncharged(connection, numbers, self._month, self._since):
+                rental = rental_of(
+                    payer, contract, self._month, self._today, self._catalogue, self._settings, self._zone
+                )
+                if rental is None:
+                    continue
+                if contract.prepaid and rental.due:
+                    prepaid.append(payer)
+                else:
+                    rental, charge = paid(rental, rental.due, now, prepaid=contract.prepaid)
+                    charges.append(charge)
+                rows.append(rental)
+            await store.add_rentals(connection, rows)
+            await add_charges(connection, charges)
+            of_balances = await collect(connection, dict.fromkeys(prepaid, True), self._settings, now)
+        told([*charges, *of_balances.charges])
+        self._tally.add([*charges, *of_balances.charges])
+        return prepaid
 
     async def _prepaid(self, numbers: store.Range) -> list[str]:
         """Who owes a rental that whoever keeps the money elsewhere is asked for."""

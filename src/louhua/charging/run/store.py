@@ -76,43 +76,37 @@ UPDATE charging_rental AS r
  WHERE r.payer = given.payer AND r.month = given.month
 """
 
-# Primary-key look-ups, in the order of the numbers; partial index rental_owing. Who owes since before %(before)s
-# is suspended, with a mark that it is for this.
+# Primary-key look-ups of rows that are held; partial index rental_owing. Who owes since before %(before)s is
+# suspended, with a mark that it is for this.
 SUSPEND: Final = """
-WITH debtors AS (
-    SELECT s.number, coalesce(s.served_since, s.created_at) AS served_since
-      FROM subscribers_subscriber AS s
+WITH suspended AS (
+    UPDATE subscribers_subscriber AS s SET status = 'suspended', updated_at = now()
      WHERE s.number = ANY(%(payers)s) AND s.status = 'registered'
        AND EXISTS (SELECT 1 FROM charging_rental AS r
                     WHERE r.payer = s.number AND r.collected < r.due AND r.since < %(before)s)
-     ORDER BY s.number FOR UPDATE
-), marked AS (
-    INSERT INTO charging_suspension (payer, since, served_since)
-    SELECT number, %(day)s, served_since FROM debtors ORDER BY number
-        ON CONFLICT (payer) DO UPDATE SET since = excluded.since, served_since = excluded.served_since
+    RETURNING s.number, coalesce(s.served_since, s.created_at) AS served_since
 )
-UPDATE subscribers_subscriber AS s SET status = 'suspended', updated_at = now()
-  FROM debtors WHERE s.number = debtors.number
-RETURNING s.number
+INSERT INTO charging_suspension (payer, since, served_since) SELECT number, %(day)s, served_since FROM suspended
+    ON CONFLICT (payer) DO UPDATE SET since = excluded.since, served_since = excluded.served_since
+RETURNING payer
 """
 
 # A range of the primary key.
 MARKED: Final = "SELECT payer FROM charging_suspension WHERE payer > %(after)s AND payer <= %(upto)s"
 
-# Primary-key look-ups, in the order of the numbers; partial index rental_owing. Whom staff has registered and
-# suspended again since then stays suspended.
+# Primary-key look-ups of rows that are held; partial index rental_owing. Whom staff has registered and suspended
+# again since then stays suspended.
 RESUME: Final = """
 WITH even AS (
-    SELECT s.number, s.status = 'suspended' AND coalesce(s.served_since, s.created_at) = x.served_since AS ours
-      FROM subscribers_subscriber AS s JOIN charging_suspension AS x ON x.payer = s.number
+    DELETE FROM charging_suspension AS x
      WHERE x.payer = ANY(%(payers)s)
        AND NOT EXISTS (SELECT 1 FROM charging_rental AS r WHERE r.payer = x.payer AND r.collected < r.due)
-     ORDER BY s.number FOR UPDATE OF s
-), unmarked AS (
-    DELETE FROM charging_suspension AS x USING even WHERE x.payer = even.number
+    RETURNING x.payer, x.served_since
 )
 UPDATE subscribers_subscriber AS s SET status = 'registered', served_since = %(now)s, updated_at = now()
-  FROM even WHERE s.number = even.number AND even.ours
+  FROM even
+ WHERE s.number = even.payer AND s.status = 'suspended'
+   AND coalesce(s.served_since, s.created_at) = even.served_since
 RETURNING s.number
 """
 
@@ -213,7 +207,7 @@ async def change_rentals(connection: Connection, rentals: Sequence[Rental]) -> N
 
 
 async def suspend(connection: Connection, payers: Collection[str], day: date, before: date) -> list[str]:
-    """Suspend those of these who owe since before a day; who was."""
+    """Suspend those of these, who are held, who owe since before a day; who was."""
     if not payers:
         return []
     parameters = {"payers": sorted(payers), "day": day, "before": before}
@@ -227,7 +221,7 @@ async def marked(connection: Connection, numbers: Range) -> list[str]:
 
 
 async def resume(connection: Connection, payers: Collection[str], now: datetime) -> list[str]:
-    """End the suspensions of those of these who owe nothing any more; who is registered again."""
+    """End the suspensions of those of these, who are held, who owe nothing any more; who is registered again."""
     if not payers:
         return []
     parameters = {"payers": sorted(payers), "now": now}

@@ -29,8 +29,8 @@ _FORMS: Final[Mapping[str, str]] = {
 
 _WORDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "missing": lambda _: "must be given; there is no default",
-    "extra_forbidden": lambda _: (
-        "there is no such key; look for a typing mistake, or for the key in docs/configuration.md"
+    "extra_forbidden": lambda said: (
+        f"there is no such key; look for a typing mistake, or for the key in {said['page']}"
     ),
     "tuple_type": lambda _: _LISTS,
     "model_type": lambda _: "is a table of keys; begin it with its name in brackets",
@@ -55,10 +55,16 @@ _WORDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
 }
 
 
-def all_in_words(problems: Sequence[Mapping[str, Any]]) -> list[str]:
-    """pydantic's errors, a line each; a list is not called too short because of a wrong member."""
+_CONFIGURATION: Final = "docs/configuration.md"
+
+
+def all_in_words(problems: Sequence[Mapping[str, Any]], page: str = _CONFIGURATION) -> list[str]:
+    """pydantic's errors, a line each; a list is not called too short because of a wrong member.
+
+    ``page`` is where the keys are described.
+    """
     return [
-        in_words(problem)
+        in_words(problem, page)
         for problem in problems
         if problem["type"] != "too_short"
         or not any(_is_within(other["loc"], problem["loc"]) for other in problems if other is not problem)
@@ -69,9 +75,10 @@ def _is_within(loc: Sequence[str | int], outer: Sequence[str | int]) -> bool:
     return len(loc) > len(outer) and loc[: len(outer)] == outer
 
 
-def in_words(problem: Mapping[str, Any]) -> str:
+def in_words(problem: Mapping[str, Any], page: str = _CONFIGURATION) -> str:
     """One of pydantic's errors as ``sip.listen: what is wrong; the way out``; what was given is not repeated."""
     key = ".".join(str(part) for part in problem["loc"]) or "configuration"
     words = _WORDS.get(problem["type"])
-    message = words(problem.get("ctx", {})) if words else str(problem["msg"]).removeprefix("Value error, ")
+    said = {"page": page, **problem.get("ctx", {})}
+    message = words(said) if words else str(problem["msg"]).removeprefix("Value error, ")
     return f"{key}: {message}"

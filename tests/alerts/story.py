@@ -21,13 +21,17 @@ from louhua.bus.events import (
     TextReceived,
     Treatment,
 )
+from louhua.charging.balances import Balances
+from louhua.charging.cashier import Cashier
 from louhua.charging.catalogue import add_version
+from louhua.charging.diameter.online import OnlineCharging
+from louhua.charging.movements import Movements
 from louhua.charging.plans import Plan
 from louhua.config import Config
 from louhua.db.pool import Pool
 from louhua.reachability.prober import Prober
 from louhua.subscribers.profiles import Profile, Status
-from louhua.subscribers.store import save
+from louhua.subscribers.store import pay, save
 from louhua.texts import receipts, store
 from louhua.texts.encoding import segment
 from louhua.texts.outbox import TextKind
@@ -60,6 +64,15 @@ class Story:
         self.published: list[Event] = []
         self.worker = AlertWorker(self.config, pool, self._publish, lambda: None)
         self.enquiries = Enquiries(self.config, pool, self.worker.wording, lambda: None)
+        online = self.config.charging.diameter
+        self.cashier = Cashier(
+            self.config,
+            pool,
+            OnlineCharging(online) if online else Balances(pool),
+            self.worker.outcomes.texts_changed,
+            self._publish,
+            lambda: None,
+        )
         self._prober = Prober(self.config)
         self._sent = 0
         self._parts: dict[str, list[str]] = {}
@@ -207,9 +220,23 @@ class Story:
         async with self.pool.connection() as connection, connection.transaction():
             await add_version(connection, plan, "test", today)
 
+    async def prepaid(self, number: str = CALLEE, money: int = 0) -> None:
+        """Somebody is registered, prepaid, and has so many thousandths of a yuan more."""
+        async with self.pool.connection() as connection:
+            await save(connection, [Profile(number=number, status=Status.REGISTERED)], told=[number])
+            await pay(connection, [number], prepaid=True)
+            if money:
+                await Movements(self.config).top_up(connection, number, money, "test", "cash", uuid.uuid4().hex)
+
+    async def money(self) -> list[tuple[Any, ...]]:
+        """Balances: payer, balance, reserved."""
+        return await self.rows("SELECT payer, balance, reserved FROM charging_balance ORDER BY payer")
+
     async def charges(self) -> list[tuple[Any, ...]]:
         """The ledger: payer, item, amount, why."""
-        return await self.rows("SELECT payer, item, amount, why FROM charging_charge ORDER BY id")
+        return await self.rows(
+            "SELECT payer, item, amount, why FROM charging_charge WHERE kind = 'usage' ORDER BY id"
+        )
 
     async def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What the database holds."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.alerts.story import CALLEE, Story, Tell
 
 from louhua.bus.events import Choice, ReceiptState
+from louhua.texts.receipts import FINAL_STATES
 
 CALLER: Final = "8613900139000"
 ITEMS: Final = {
@@ -144,7 +145,6 @@ def test_the_first_final_receipt_decides(tell: Tell) -> None:
     tell(story)
 
 
-FINAL: Final = (ReceiptState.DELIVERED, ReceiptState.EXPIRED, ReceiptState.UNDELIVERABLE, ReceiptState.REJECTED)
 receipts = st.lists(st.tuples(st.integers(0, 4), st.sampled_from(ReceiptState)), max_size=20)
 
 
@@ -176,7 +176,7 @@ def test_any_receipts_in_any_order(
             await it.accepted_as(texts[n], f"id{n}")
         first: dict[int, ReceiptState] = {}
         for n, state in history:
-            if state in FINAL:
+            if state in FINAL_STATES:
                 first.setdefault(n, state)
         paid = {f"text:{texts[n].id}" for n, state in first.items() if state is ReceiptState.DELIVERED}
         charged = await it.rows("SELECT event, amount FROM charging_charge ORDER BY seq")

@@ -97,7 +97,11 @@ def test_what_is_shown_and_what_is_stored_are_read_again(plan: Plan) -> None:
         ("valid_until = 2027-11-30", "valid_until = 2026-11-30", "valid_until 2026-11-30 is before valid_from"),
         ("valid_from = 2026-12-01\n", "", "valid_from: must be given"),
         ("[items.detail]", "[items.details]", "items.details"),
-        ("free = 5", "gratis = 5", "items.detail.gratis: there is no such key"),
+        (
+            "free = 5",
+            "gratis = 5",
+            "items.detail.gratis: there is no such key; look for a typing mistake, or for the key in docs/charging.md",
+        ),
         ('payer = "caller"', 'payer = "both"', "items.call_back.payer: write 'caller' or 'callee'"),
         ("[items.call_back]", "[items.teaser]", "items teaser: it tells of several callers"),
         ("[items.detail]", "[items.detail", "this is not TOML"),

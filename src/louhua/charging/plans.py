@@ -121,7 +121,8 @@ def read_plan(values: Mapping[str, Any]) -> Plan:
     try:
         return Plan.model_validate(values)
     except ValidationError as error:
-        raise PlanError(all_in_words(error.errors())) from None
+        said = all_in_words(error.errors(), "docs/charging.md")
+        raise PlanError([line.removeprefix("configuration: ") for line in said]) from None
 
 
 def from_toml(text: str) -> Plan:

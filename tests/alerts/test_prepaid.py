@@ -1,0 +1,232 @@
+"""Texts of prepaid payers: they wait for their money, and what was set aside is charged or given back."""
+
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from tests.alerts.story import CALLEE, Story, Tell
+
+from louhua.bus.events import Choice, ReceiptState
+
+ITEMS: Final = {"call_back": {"price": "0.05"}, "detail": {"price": "0.10"}}
+NOBODY: Final = {
+    "peers": ["127.0.0.1:1"], "origin_host": "a.test", "origin_realm": "test", "destination_realm": "ocs.test",
+}  # fmt: skip
+NO_CREDIT: Final = "您的余额不足,未能查询未接来电。充值后请编辑短信D7到06001重新查询。本条免费。"
+
+
+async def missed_call(it: Story, caller: str = "8613900139000") -> None:
+    await it.calls(it.call(caller))
+    await it.phone_on()
+
+
+async def settled(it: Story) -> bool:
+    """Whether nothing waits for money, and each balance is what the prepaid rows of the ledger leave."""
+    while await it.cashier.settle_some():
+        pass
+    waiting = await it.rows("SELECT 1 FROM charging_reservation UNION ALL SELECT 1 FROM charging_hold")
+    wrong = await it.rows(
+        "SELECT b.payer FROM charging_balance AS b WHERE b.reserved <> 0 OR b.balance <> -(SELECT sum(c.amount)"
+        " FROM charging_charge AS c WHERE c.payer = b.payer AND c.prepaid)"
+    )
+    return not waiting and not wrong
+
+
+def test_money_is_reserved_before_and_taken_after(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.prepaid(money=1000)
+        await missed_call(it)
+        assert await it.claim() == [], "it waits for its money"
+        assert await it.cashier.reserve_some() == 1
+        assert await it.money() == [(CALLEE, 1000, 50)]
+        assert len(await it.deliver_all()) == 1
+        assert await it.charges() == [(CALLEE, "call_back", 50, "price")]
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, 950, 0)]
+
+    tell(story)
+
+
+def test_what_was_not_delivered_is_given_back(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.prepaid(money=1000)
+        await missed_call(it)
+        await it.claim()
+        await it.cashier.reserve_some()
+        (message,) = await it.accepted(*await it.claim())
+        await it.receipt(message, ReceiptState.REJECTED)
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, 1000, 0)]
+        assert await it.charges() == []
+
+    tell(story)
+
+
+def test_the_same_money_is_not_spent_twice(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.prepaid(money=99)
+        await it.calls(it.call(), it.call("8613700137000"))
+        await it.phone_on()
+        await it.claim()
+        await it.cashier.reserve_some()
+        assert len(await it.claim()) == 1
+        assert await it.money() == [(CALLEE, 99, 50)]
+        assert sorted(row[2] for row in await it.alerts()) == ["due", "sending"]
+
+    tell(story, charging={"refused": "hold"})
+
+
+@pytest.mark.parametrize(
+    ("policy", "bodies", "charges", "alerts"),
+    [
+        ("free", 1, [(CALLEE, "call_back", 0, "no credit")], ["delivered"]),
+        ("hold", 0, [], ["due"]),
+        ("drop", 0, [], ["failed"]),
+    ],
+)
+def test_what_becomes_of_a_text_without_money(
+    tell: Tell, policy: str, bodies: int, charges: list[Any], alerts: list[str]
+) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.prepaid(money=49)
+        await missed_call(it)
+        await it.claim()
+        await it.cashier.reserve_some()
+        assert len(await it.deliver_all()) == bodies
+        assert await it.charges() == charges
+        assert [row[2] for row in await it.alerts()] == alerts
+        assert await settled(it)
+
+    tell(story, charging={"refused": policy})
+
+
+def test_a_held_text_goes_when_there_is_money_merged_with_what_came_meanwhile(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.prepaid()
+        await missed_call(it)
+        await it.claim()
+        await it.cashier.reserve_some()
+        await missed_call(it)
+        await it.prepaid(money=500)
+        await it.later(timedelta(minutes=6))
+        assert await it.claim() == []
+        await it.cashier.reserve_some()
+        (body,) = await it.deliver_all()
+        assert "呼叫过您2次" in body
+        assert await it.charges() == [(CALLEE, "call_back", 50, "price")]
+        assert await settled(it)
+
+    tell(story, charging={"refused": "hold"})
+
+
+def test_who_asks_without_money_is_told_so_once(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.calls(it.call(choice=Choice.NONE), it.call("8613700137000", choice=Choice.NONE))
+        await it.prepaid()
+        await it.texted("D7")
+        await it.cashier.reserve_some()
+        assert [body for body in await it.deliver_all() if "余额" in body] == [NO_CREDIT]
+        assert await it.rows("SELECT error FROM texts_text WHERE item = 'detail'") == [("no credit",)] * 2
+        assert await settled(it)
+
+    tell(story, charging={"refused": "drop"})
+
+
+def test_what_costs_nothing_asks_nobody(tell: Tell) -> None:
+    """Within the free quota a payer without any money is served; who is beyond it needs some."""
+
+    async def story(it: Story) -> None:
+        await it.plan(items={"call_back": {"price": "0.05", "free": 1}})
+        await it.prepaid()
+        await missed_call(it)
+        await it.claim()
+        await it.cashier.reserve_some()
+        assert len(await it.deliver_all()) == 1
+        assert await it.charges() == [(CALLEE, "call_back", 0, "free quota")]
+        await missed_call(it)
+        await it.claim()
+        await it.cashier.reserve_some()
+        assert await it.deliver_all() == []
+        assert await settled(it)
+
+    tell(story, charging={"refused": "drop"})
+
+
+@pytest.mark.parametrize(
+    ("policy", "bodies", "charges", "alerts"),
+    [("free", 1, [(CALLEE, "call_back", 0, "credit away")], ["delivered"]), ("hold", 0, [], ["due"])],
+)
+def test_what_becomes_of_a_text_while_nobody_answers_for_the_money(
+    tell: Tell, policy: str, bodies: int, charges: list[Any], alerts: list[str]
+) -> None:
+    """What may have been reserved is given back, however long that takes."""
+
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.prepaid()
+        await missed_call(it)
+        await it.claim()
+        await it.cashier.reserve_some()
+        assert len(await it.deliver_all()) == bodies
+        assert await it.charges() == charges
+        assert [row[2] for row in await it.alerts()] == alerts
+        for _ in range(3):
+            assert await it.cashier.settle_some() == 1
+            assert await it.cashier.settle_some() == 0, "it is asked again later, not at once"
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+        assert await it.rows("SELECT state, used FROM charging_reservation") == [("settling", 0)]
+
+    tell(story, charging={"away": policy, "keeper": "diameter", "diameter": NOBODY})
+
+
+def test_an_answer_that_was_not_stored_is_asked_for_again_and_not_granted_twice(tell: Tell) -> None:
+    """Killed after the money was set aside, and before that was known; another process asks a minute later."""
+
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.prepaid(money=1000)
+        await missed_call(it)
+        await it.claim()
+        it.cashier._let_go = _killed  # type: ignore[assignment, method-assign]
+        with pytest.raises(Killed):
+            await it.cashier.reserve_some()
+        del it.cashier._let_go
+        assert await it.money() == [(CALLEE, 1000, 50)]
+        assert await it.cashier.reserve_some() == 0, "others leave it alone for a minute"
+        await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+        assert await it.cashier.reserve_some() == 1
+        assert await it.money() == [(CALLEE, 1000, 50)]
+        assert len(await it.deliver_all()) == 1
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, 950, 0)]
+
+    tell(story)
+
+
+class Killed(Exception):
+    """The process is gone."""
+
+
+async def _killed(*_: Any) -> None:
+    raise Killed
+
+
+def test_who_becomes_postpaid_meanwhile_still_pays_from_the_balance(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.prepaid(money=1000)
+        await missed_call(it)
+        await it.claim()
+        await it.cashier.reserve_some()
+        await it.rows("UPDATE subscribers_subscriber SET prepaid = false RETURNING number")
+        assert len(await it.deliver_all()) == 1
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, 950, 0)]
+
+    tell(story)

@@ -100,7 +100,7 @@ def test_what_is_shown_and_what_is_stored_are_read_again(plan: Plan) -> None:
         (
             "free = 5",
             "gratis = 5",
-            "items.detail.gratis: there is no such key; look for a typing mistake, or for the key in docs/charging.md",
+            "items.detail.gratis: there is no such key; look for a typing mistake, or for the key in docs",
         ),
         ('payer = "caller"', 'payer = "both"', "items.call_back.payer: write 'caller' or 'callee'"),
         ("[items.call_back]", "[items.teaser]", "items teaser: it tells of several callers"),

@@ -137,7 +137,7 @@ def test_without_a_mouse_the_place_is_seen(address: str) -> None:
     with browser(address, 1280) as page:
         enter(page)
         page.goto("/console/charging/planversion/add/")
-        page.wait_for_function("document.activeElement.id === 'id_toml'")  # it is given when the page is drawn
+        page.locator("#id_toml").focus()
         seen = set()
         for _ in range(12):
             page.keyboard.press("Tab")

@@ -33,7 +33,7 @@ class VersionForm(forms.Form):
         max_length=50_000,
         strip=False,
         widget=UnfoldAdminTextareaWidget(
-            {"rows": 24, "spellcheck": "false", "wrap": "off", "autocapitalize": "off", "autofocus": True}
+            {"rows": 24, "spellcheck": "false", "wrap": "off", "autocapitalize": "off"}
         ),
     )
 

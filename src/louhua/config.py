@@ -315,7 +315,7 @@ class Retention(Section):
             raise ValueError("records are kept for a day at least (1d) and a year at most (366d)")
         return value
 
-    @field_validator("calls", "alerts", "inbound")
+    @field_validator("calls", "alerts", "inbound", "charges")
     @classmethod
     def _longer_than_the_bus(cls, value: timedelta) -> timedelta:
         if value < _KEPT_ON_THE_BUS:

@@ -230,3 +230,29 @@ def test_who_becomes_postpaid_meanwhile_still_pays_from_the_balance(tell: Tell) 
         assert await it.money() == [(CALLEE, 950, 0)]
 
     tell(story)
+
+
+def test_who_asks_so_late_that_all_is_over_gives_back_what_he_was_granted(tell: Tell) -> None:
+    """A frozen process: others have asked again, sent, and settled before its own question is answered."""
+
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.prepaid(money=1000)
+        await missed_call(it)
+        await it.claim()
+        late, balances = it.cashier._credit.reserve, it.cashier._credit
+
+        async def frozen(asks: Any) -> Any:
+            balances.reserve = late  # type: ignore[method-assign]
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+            await it.cashier.reserve_some()
+            await it.deliver_all()
+            assert await settled(it)
+            return await late(asks)
+
+        balances.reserve = frozen  # type: ignore[method-assign]
+        await it.cashier.reserve_some()
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, 950, 0)]
+
+    tell(story)

@@ -88,3 +88,8 @@ def totals(rows: Sequence[Row]) -> Mapping[str, tuple[int, int]]:
         count, amount = sums.get(name, (0, 0))
         sums[name] = (count + 1, amount + row.amount)
     return sums
+
+
+def charged(rows: Sequence[Row]) -> int:
+    """What somebody was charged in all, less what he got back; money that was put on a balance is none of it."""
+    return sum(row.amount for row in rows if row.kind != "top_up")

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from louhua import audit
 from louhua.charging.catalogue import Catalogue
-from louhua.charging.explain import Row, explanation, rows_of, totals
+from louhua.charging.explain import Row, charged, explanation, rows_of, totals
 from louhua.charging.rating import local_day, month_of
 from louhua.config import Config
 from louhua.db.commands import with_database
@@ -88,9 +88,7 @@ def _print_bill(title: str, rows: list[Row], catalogue: Catalogue, settings: Con
     out.print()
     for name, (count, amount) in totals(rows).items():
         out.print(f"{name:<16} {count:>6} {yuan(amount):>14}", highlight=False)
-    out.print(
-        f"[bold]{'sum':<16} {len(rows):>6} {yuan(sum(row.amount for row in rows)):>14} yuan[/]", highlight=False
-    )
+    out.print(f"[bold]{'charged':<16} {'':>6} {yuan(charged(rows)):>14} yuan[/]", highlight=False)
 
 
 def _print_json(payer: str, month: date, rows: list[Row], catalogue: Catalogue) -> None:
@@ -101,6 +99,6 @@ def _print_json(payer: str, month: date, rows: list[Row], catalogue: Catalogue) 
             msgspec.to_builtins(row) | {"explanation": explanation(row, catalogue.numbered(row.plan, row.version))}
             for row in rows
         ],
-        "sum": sum(row.amount for row in rows),
+        "charged": charged(rows),
     }
     typer.echo(msgspec.json.encode(bill).decode())

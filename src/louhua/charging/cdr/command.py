@@ -130,7 +130,7 @@ def _not_written(settings: Config, error: OSError) -> NoReturn:
 
 
 def _time(settings: Config, at: datetime | None) -> str:
-    return f"{at.astimezone(settings.service.zone):%m-%d %H:%M:%S}" if at else "not yet"
+    return f"{at.astimezone(settings.service.zone):%m-%d %H:%M}" if at else "not yet"
 
 
 def _sum(charges: int, amount: int) -> str:

@@ -1,0 +1,132 @@
+"""``louhua plans`` and ``louhua billing subscribe`` as an operator's engineer types them."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from tests.charging.conftest import Connected, Run, add_plans, plan
+
+from louhua.charging.plans import to_toml
+from louhua.charging.rating import local_day, month_of
+from louhua.config import Config
+from louhua.db.pool import Connection
+
+TODAY = local_day(datetime.now(UTC), Config().service.zone)
+
+
+def written(directory: Path, name: str = "family", valid_from: date = TODAY, **values: Any) -> str:
+    path = directory / "plan.toml"
+    path.write_text(to_toml(plan(name, **({"valid_from": valid_from} | values))), "utf-8")
+    return str(path)
+
+
+def test_a_plan_is_added_shown_and_listed(database_url: str, run: Run, tmp_path: Path) -> None:
+    file = written(tmp_path, rental="3", items={"detail": {"price": "0.1"}})
+    done = run("plans", "add", file)
+    assert done.output == f"family is version 1, valid from {TODAY}\n", done.output
+    assert run("plans", "show", "family").output == Path(file).read_text()
+    listed = run("plans", "list").output
+    assert "valid today" in listed
+    assert max(len(line) for line in listed.splitlines()) <= 80
+
+
+def test_checking_a_plan_adds_none(database_url: str, run: Run, tmp_path: Path) -> None:
+    done = run("plans", "add", written(tmp_path), "--check")
+    assert "could be added as version 1" in done.output
+    assert "there is no plan" in run("plans", "show", "family").output
+
+
+def test_a_version_shown_is_the_next_one_with_another_day(database_url: str, run: Run, tmp_path: Path) -> None:
+    run("plans", "add", written(tmp_path, rental="3"))
+    shown = run("plans", "show", "family").output.replace('"3.000"', '"4.000"')
+    path = tmp_path / "next.toml"
+    path.write_text(shown.replace(f"valid_from = {TODAY}", f"valid_from = {TODAY + timedelta(days=9)}"))
+    assert "is version 2" in run("plans", "add", str(path)).output
+    assert 'rental = "3.000"' in run("plans", "show", "family", "--version", "1").output
+    assert 'rental = "4.000"' in run("plans", "show", "family").output
+    assert "has no version 3; the newest is 2" in run("plans", "show", "family", "--version", "3").output
+
+
+def test_what_is_wrong_with_a_file_is_said_and_nothing_added(database_url: str, run: Run, tmp_path: Path) -> None:
+    run("plans", "add", written(tmp_path))
+    for text, said in (
+        ("name = 'x'", "valid_from: must be given"),
+        (f"name = 'family'\nvalid_from = {TODAY - timedelta(days=1)}", "the earliest is today"),
+        ("\udcff", "not UTF-8"),
+    ):
+        (tmp_path / "bad.toml").write_bytes(text.encode("utf-8", "surrogateescape"))
+        done = run("plans", "add", str(tmp_path / "bad.toml"))
+        assert done.exit_code == 1
+        assert said in " ".join(done.output.split())
+    assert "No such file" in run("plans", "add", str(tmp_path / "none.toml")).output
+    assert run("plans", "list").output.count("family") == 1
+
+
+def contract(url: str) -> tuple[Any, ...]:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT plan, next_plan, next_plan_on, prepaid FROM subscribers_subscriber"
+        ).fetchone()
+    return tuple(row or ())
+
+
+@pytest.fixture
+def known(run: Run, connected: Callable[[Connected], Any]) -> None:
+    """A subscriber, and two plans."""
+
+    async def work(connection: Connection) -> None:
+        await add_plans(connection, plan(), plan("own"), plan("later", effect="next-month"))
+
+    connected(work)
+    run("subscribers", "add", "13800138000")
+
+
+NEXT = month_of(month_of(TODAY) + timedelta(days=31))
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize(
+    ("options", "stored"),
+    [
+        (["--plan", "own"], ("own", "", None, False)),
+        (["--plan", "later"], ("", "later", NEXT, False)),
+        (["--plan", "later", "--now"], ("later", "", None, False)),
+        (["--plan", "own", "--next-month"], ("", "own", NEXT, False)),
+        (["--prepaid"], ("", "", None, True)),
+        (["--plan", "own", "--prepaid"], ("own", "", None, True)),
+        (["--plan", "default", "--now"], ("", "", None, False)),
+    ],
+)
+def test_somebody_gets_a_plan(database_url: str, run: Run, options: list[str], stored: tuple[Any, ...]) -> None:
+    done = run("billing", "subscribe", "13800138000", *options)
+    assert done.exit_code == 0, done.output
+    assert contract(database_url) == stored
+
+
+@pytest.mark.usefixtures("known")
+def test_a_plan_to_come_stays_when_its_day_is_there(database_url: str, run: Run) -> None:
+    """A second change finds the first one in force, and does not lose it until its own day."""
+    run("billing", "subscribe", "13800138000", "--plan", "later")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE subscribers_subscriber SET next_plan_on = %s", (TODAY,))
+    run("billing", "subscribe", "13800138000", "--plan", "own", "--next-month")
+    assert contract(database_url) == ("later", "own", NEXT, False)
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["13800138000"], "nothing is to change; name a --plan"),
+        (["13800138000", "--plan", "none"], "there is no plan 'none'"),
+        (["13900139000", "--prepaid"], "is not known; register with: louhua subscribers add"),
+        (["nobody", "--prepaid"], "is not a telephone number"),
+    ],
+)
+def test_what_cannot_be_done_is_said(run: Run, arguments: list[str], said: str) -> None:
+    done = run("billing", "subscribe", *arguments)
+    assert done.exit_code == 1
+    assert said in " ".join(done.output.split())

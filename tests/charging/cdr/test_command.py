@@ -89,7 +89,10 @@ def spoil(change: Callable[[str], str]) -> Callable[[Books], None]:
 
 
 def lie(statement: str) -> Callable[[Books], None]:
-    return lambda books: books.connection.execute(statement.encode()) and None
+    def apply(books: Books) -> None:
+        books.connection.execute(statement.encode())
+
+    return apply
 
 
 @pytest.mark.parametrize(

@@ -233,14 +233,22 @@ def test_what_stands_there_and_is_something_else_is_not_touched(books: Books) ->
     books.reckon()
 
 
-def test_a_ledger_that_was_changed_is_told_of(books: Books) -> None:
-    books.fill(1, 3)
+@pytest.mark.parametrize(
+    ("change", "restore"),
+    [
+        ("amount = amount + 1 WHERE id = 2", "amount = amount - 1 WHERE id = 2"),
+        ("id = 500 WHERE id = 3", "id = 3 WHERE id = 500"),
+        ("id = 500 WHERE id = 4", "id = 4 WHERE id = 500"),
+    ],
+)
+def test_a_ledger_that_was_changed_is_told_of(books: Books, change: str, restore: str) -> None:
+    books.put(charge(1), charge(2), charge(3, amount=0), charge(4))
     cut(books)
-    books.connection.execute("UPDATE charging_charge SET amount = amount + 1 WHERE id = 2")
+    books.connection.execute(f"UPDATE charging_charge SET {change}".encode())
     with pytest.raises(LedgerChanged, match="were changed or removed"):
         export(books)
     assert (books.files(), books.temporary()) == ([], [])
-    books.connection.execute("UPDATE charging_charge SET amount = amount - 1 WHERE id = 2")
+    books.connection.execute(f"UPDATE charging_charge SET {restore}".encode())
     assert len(export(books)) == 1
     books.reckon()
 

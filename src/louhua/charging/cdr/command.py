@@ -81,11 +81,11 @@ def list_(days: DaysOption = 30, as_json: JsonOption = False, config: ConfigOpti
         out.print(f"no file of charges was written in the last {days} days", highlight=False)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("file", "charges", "yuan", "begun", "closed"):
+    for column in ("file", "charges", "yuan", "closed"):
         table.add_column(column, justify="right" if column in ("charges", "yuan") else "left", no_wrap=True)
     for file in files:
-        begun, closed = (_time(settings, at) for at in (file.created_at, file.closed_at))
-        table.add_row(file.name, f"{file.charges:,}", yuan(file.amount), begun, closed)
+        closed = file.closed_at and f"{file.closed_at.astimezone(settings.service.zone):%m-%d %H:%M:%S}"
+        table.add_row(file.name, f"{file.charges:,}", yuan(file.amount), closed or "not yet")
     out.print(table)
 
 
@@ -127,10 +127,6 @@ def _not_written(settings: Config, error: OSError) -> NoReturn:
         f"{error.filename or directory(settings)}: {error.strerror}; nothing is lost: make room, or let this user "
         "write there (charging.cdr_directory), and run louhua cdr export again"
     )
-
-
-def _time(settings: Config, at: datetime | None) -> str:
-    return f"{at.astimezone(settings.service.zone):%m-%d %H:%M:%S}" if at else "not yet"
 
 
 def _sum(charges: int, amount: int) -> str:

@@ -131,6 +131,18 @@ def test_who_charges_for_long_makes_the_files_wait(books: Books, monkeypatch: py
     assert len(export(books)) == 1
 
 
+def test_an_open_file_waits_for_nobody(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_TRIES", 1)
+    books.fill(1, 3)
+    place = cut(books)
+    with psycopg.connect(books.url) as slow:
+        slow.execute(WRITE_LEDGER, {"key": _LEDGER_KEY})
+        with pytest.raises(LedgerBusy):
+            export(books)
+    assert books.files() == [place]
+    books.reckon()
+
+
 def test_the_ledger_is_free_while_a_file_is_written(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     books.fill(1, 3)
     add = exporter._add

@@ -99,9 +99,9 @@ class Books:
         """A command line of ``louhua cdr``."""
         return [sys.executable, "-m", "louhua.cli", "cdr", *(arguments or ("export",))]
 
-    def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    def start(self, *arguments: str, before: Sequence[str] = (), **options: Any) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            self.command(*arguments),
+            [*before, *self.command(*arguments)],
             env=os.environ | {"COLUMNS": "80"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             **options,
         )  # fmt: skip

@@ -131,6 +131,18 @@ def test_who_charges_for_long_makes_the_files_wait(books: Books, monkeypatch: py
     assert len(export(books)) == 1
 
 
+def test_an_open_file_waits_for_nobody(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_TRIES", 1)
+    books.fill(1, 3)
+    place = cut(books)
+    with psycopg.connect(books.url) as slow:
+        slow.execute(WRITE_LEDGER, {"key": _LEDGER_KEY})
+        with pytest.raises(LedgerBusy):
+            export(books)
+    assert books.files() == [place]
+    books.reckon()
+
+
 def test_the_ledger_is_free_while_a_file_is_written(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     books.fill(1, 3)
     add = exporter._add
@@ -233,14 +245,22 @@ def test_what_stands_there_and_is_something_else_is_not_touched(books: Books) ->
     books.reckon()
 
 
-def test_a_ledger_that_was_changed_is_told_of(books: Books) -> None:
-    books.fill(1, 3)
+@pytest.mark.parametrize(
+    ("change", "restore"),
+    [
+        ("amount = amount + 1 WHERE id = 2", "amount = amount - 1 WHERE id = 2"),
+        ("id = 500 WHERE id = 3", "id = 3 WHERE id = 500"),
+        ("id = 500 WHERE id = 4", "id = 4 WHERE id = 500"),
+    ],
+)
+def test_a_ledger_that_was_changed_is_told_of(books: Books, change: str, restore: str) -> None:
+    books.put(charge(1), charge(2), charge(3, amount=0), charge(4))
     cut(books)
-    books.connection.execute("UPDATE charging_charge SET amount = amount + 1 WHERE id = 2")
+    books.connection.execute(f"UPDATE charging_charge SET {change}".encode())
     with pytest.raises(LedgerChanged, match="were changed or removed"):
         export(books)
     assert (books.files(), books.temporary()) == ([], [])
-    books.connection.execute("UPDATE charging_charge SET amount = amount - 1 WHERE id = 2")
+    books.connection.execute(f"UPDATE charging_charge SET {restore}".encode())
     assert len(export(books)) == 1
     books.reckon()
 

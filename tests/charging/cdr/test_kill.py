@@ -3,6 +3,7 @@
 import asyncio
 import random
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -69,6 +70,20 @@ def test_killed_at_any_moment(books: Books, run: Run) -> None:
     assert ledger == CHARGES
     done = run("verify")
     assert (done.exit_code, done.stdout.split(": ")[1]) == (0, "all as they were written\n")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_asked_to_stop_tidies_up(books: Books, run: Run, stop: signal.Signals) -> None:
+    books.fill(1, 100_000)
+    # Who starts the tests in the background has them ignore SIGINT, and their children with them.
+    process = books.start(before=["env", "--default-signal=INT"])
+    until(process, lambda: any(path.stat().st_size for path in books.temporary()))
+    process.send_signal(stop)
+    process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert (books.files(), books.temporary()) == ([], [])
+    assert run("export").exit_code == 0
+    books.reckon()
 
 
 def test_two_at_once_share_the_work(books: Books) -> None:

@@ -81,11 +81,11 @@ def list_(days: DaysOption = 30, as_json: JsonOption = False, config: ConfigOpti
         out.print(f"no file of charges was written in the last {days} days", highlight=False)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("file", "charges", "yuan", "begun", "closed"):
+    for column in ("file", "charges", "yuan", "closed"):
         table.add_column(column, justify="right" if column in ("charges", "yuan") else "left", no_wrap=True)
     for file in files:
-        begun, closed = (_time(settings, at) for at in (file.created_at, file.closed_at))
-        table.add_row(file.name, f"{file.charges:,}", yuan(file.amount), begun, closed)
+        closed = file.closed_at and f"{file.closed_at.astimezone(settings.service.zone):%m-%d %H:%M:%S}"
+        table.add_row(file.name, f"{file.charges:,}", yuan(file.amount), closed or "not yet")
     out.print(table)
 
 
@@ -129,9 +129,12 @@ def _not_written(settings: Config, error: OSError) -> NoReturn:
     )
 
 
+<<<<<<< HEAD
 def _time(settings: Config, at: datetime | None) -> str:
     return f"{at.astimezone(settings.service.zone):%m-%d %H:%M}" if at else "not yet"
 
 
+=======
+>>>>>>> cdr
 def _sum(charges: int, amount: int) -> str:
     return f"{charges:,} charges, {yuan(amount)} yuan"

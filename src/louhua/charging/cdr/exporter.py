@@ -48,11 +48,12 @@ class Exporter:
         Raises ``LedgerBusy``, ``LedgerChanged``, ``Differs``, ``OSError``, ``psycopg.Error``; then nothing is
         lost, and the same is done the next time.
         """
-        self._horizon = await store.horizon(self._connection)
         last = await store.newest(self._connection)
         if last and last.closed_at is None:
+            self._horizon = last.upto_id
             await self._finish(last)
             yield last
+        self._horizon = await store.horizon(self._connection)
         while last := await self._cut(last):
             await self._finish(last)
             yield last

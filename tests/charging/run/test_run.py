@@ -1,17 +1,24 @@
 """Runs of the rentals in the real PostgreSQL: who pays what, once, and what becomes of who does not."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.charging.books import NUMBER, Books, noon
 
 from louhua.charging.balances import Balances
 from louhua.charging.credit import Ask, Settlement, Verdict
+from louhua.charging.movements import CannotMove
 from louhua.charging.run import runner, store
 from louhua.charging.run.runner import RentalRun
+from louhua.config import Config, Database
+from louhua.creditors import Charging
 from louhua.db.pool import open_pool
 
 
@@ -354,6 +361,69 @@ def test_statements_read_only_their_chunk(books: Books, name: str) -> None:
     assert "Seq Scan" not in plan, plan
     assert "Index" in plan, plan
     books.connection.execute("TRUNCATE charging_rental")
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("run"), st.integers(0, 20)),
+        st.tuples(st.just("top_up"), st.sampled_from("123"), st.integers(1, 7000)),
+        st.tuples(st.just("credit"), st.sampled_from("1234"), st.integers(1, 2000)),
+        st.tuples(st.just("staff"), st.sampled_from("1234"), st.sampled_from(["registered", "suspended"])),
+        st.tuples(st.just("pays"), st.sampled_from("12"), st.booleans()),
+    ),
+    max_size=20,
+)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=_STEPS, partial=st.booleans())
+def test_whatever_happens_in_whatever_order_the_books_agree(books: Books, steps: list[Any], partial: bool) -> None:
+    books.connection.execute(
+        "TRUNCATE charging_balance, charging_charge, charging_rental, charging_suspension, subscribers_subscriber"
+    )
+    books.config = Config(
+        database=Database(url=books.url), charging=Charging(plan="basic", partial_rental=partial)
+    )
+    for number in "1234":
+        books.subscriber(number, prepaid=number != "4")
+    today = date(2026, 2, 1)
+    for name, *arguments in [*steps, ("run", 1)]:
+        match name, *arguments:
+            case "run", int(days):
+                today += timedelta(days=days)
+                books.run(f"{today:%Y-%m}", f"{today}")
+                before = books.everything()
+                books.run(f"{today:%Y-%m}", f"{today}")
+                assert books.everything() == before, "a second run changes nothing"
+            case "top_up", str(number), int(amount):
+                with contextlib.suppress(CannotMove):
+                    books.top_up(amount, number)
+            case "credit", str(number), int(amount):
+                books.adjust(-amount, number)
+            case "staff", str(number), str(status):
+                books.connection.execute(_STAFF, [status, status, number])
+            case "pays", str(number), bool(prepaid):
+                books.connection.execute(
+                    "UPDATE subscribers_subscriber SET prepaid = %s WHERE number = %s", [prepaid, number]
+                )
+        books.reckon()
+    late = (
+        "SELECT number FROM subscribers_subscriber AS s WHERE status = 'registered' AND EXISTS (SELECT 1"
+        " FROM charging_rental WHERE payer = number AND collected < due AND since < %s)"
+    )
+    assert books.rows(late, today - timedelta(days=7)) == []
+    even = (
+        "SELECT payer FROM charging_suspension WHERE payer NOT IN (SELECT payer FROM charging_rental"
+        " WHERE collected < due)"
+    )
+    assert books.rows(even) == [], "who paid is not kept suspended"
+
+
+# As subscribers.store.SAVE does it.
+_STAFF = (
+    "UPDATE subscribers_subscriber SET served_since = CASE WHEN status <> 'registered' AND %s = 'registered'"
+    " THEN now() ELSE served_since END, status = %s WHERE number = %s"
+)
 
 
 class Elsewhere:

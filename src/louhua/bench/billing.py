@@ -65,7 +65,6 @@ def run(subscribers: int, say: Say) -> Result:
             with Usage(lambda: {"run": [psutil.Process()]}) as alone, Usage(lambda: _processes(server)) as usage:
                 say("Collecting …")
                 first, took, chunks = asyncio.run(_collect(config))
-                cpu = usage.cpu_ms_each(subscribers)
             say("Collecting again …")
             again, took_again, _ = asyncio.run(_collect(config))
     finally:
@@ -78,7 +77,7 @@ def run(subscribers: int, say: Say) -> Result:
         failures=subscribers - first.collected - first.free + again.collected + again.free,
         p50_ms=percentile(chunks, 0.5),
         p99_ms=percentile(chunks, 0.99),
-        cpu_ms=cpu,
+        cpu_ms=usage.cpu_ms_each(subscribers),
         peak_mb=usage.peak_mb,
         details={
             "peak_mb_of_the_run": alone.peak_mb,

@@ -12,13 +12,13 @@ from louhua.charging.catalogue import Catalogue
 from louhua.charging.plans import Version, read_plan
 from louhua.charging.run.rules import (
     Rental,
+    midnight_after,
     months_to_run,
     overdue,
     paid,
     payable,
     read_month,
     rental_of,
-    until_midnight,
 )
 from louhua.creditors import Charging
 from louhua.subscribers.profiles import Contract
@@ -175,7 +175,7 @@ def test_a_month_that_is_over_is_ended_once(
     ],
 )
 def test_how_long_a_day_lasts_yet(now: datetime, zone: str, hours: int) -> None:
-    assert until_midnight(now, ZoneInfo(zone)) == timedelta(hours=hours)
+    assert midnight_after(now, ZoneInfo(zone)) - now == timedelta(hours=hours)
 
 
 @pytest.mark.parametrize("text", ["2026", "2026-13", "11-2026", "2026-11-01", "November", "", "2026-1x"])

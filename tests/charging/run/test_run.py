@@ -1,17 +1,24 @@
 """Runs of the rentals in the real PostgreSQL: who pays what, once, and what becomes of who does not."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.charging.books import NUMBER, Books, noon
 
 from louhua.charging.balances import Balances
-from louhua.charging.credit import Ask, Settlement, Verdict
+from louhua.charging.credit import Ask, Settlement
+from louhua.charging.movements import CannotMove
 from louhua.charging.run import runner, store
 from louhua.charging.run.runner import RentalRun
+from louhua.config import Config, Database
+from louhua.creditors import Charging
 from louhua.db.pool import open_pool
 
 
@@ -356,109 +363,67 @@ def test_statements_read_only_their_chunk(books: Books, name: str) -> None:
     books.connection.execute("TRUNCATE charging_rental")
 
 
-class Elsewhere:
-    """Money that is kept by another system, which remembers what it has answered."""
-
-    def __init__(self, **money: int) -> None:
-        self.money = {name.removeprefix("n"): amount for name, amount in money.items()}
-        self.said: dict[str, Verdict] = {}
-        self.asked: list[Ask] = []
-        self.away = self.deaf = self.deadly = False
-
-    async def debit(self, asks: Sequence[Ask]) -> list[Verdict]:
-        self.asked += asks
-        verdicts = [self._answer(ask) for ask in asks]
-        if self.deadly:
-            raise KeyboardInterrupt
-        return verdicts
-
-    def _answer(self, ask: Ask) -> Verdict:
-        if self.away:
-            return Verdict.AWAY
-        if ask.session not in self.said:
-            enough = self.money.get(ask.payer, 0) >= ask.amount
-            self.money[ask.payer] = self.money.get(ask.payer, 0) - ask.amount * enough
-            self.said[ask.session] = Verdict.GRANTED if enough else Verdict.REFUSED
-        return Verdict.AWAY if self.deaf else self.said[ask.session]
-
-    async def reserve(self, asks: Sequence[Ask]) -> list[Verdict]:
-        raise NotImplementedError
-
-    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        raise NotImplementedError
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("run"), st.integers(0, 20)),
+        st.tuples(st.just("top_up"), st.sampled_from("123"), st.integers(1, 7000)),
+        st.tuples(st.just("credit"), st.sampled_from("1234"), st.integers(1, 2000)),
+        st.tuples(st.just("staff"), st.sampled_from("1234"), st.sampled_from(["registered", "suspended"])),
+        st.tuples(st.just("pays"), st.sampled_from("12"), st.booleans()),
+    ),
+    max_size=20,
+)
 
 
-@pytest.fixture
-def distant(database_url: str) -> Iterator[Books]:
-    books = Books(database_url, keeper="diameter")
-    books.plan(rental="3.000")
-    yield books
-    books.reckon()
-    books.connection.close()
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=_STEPS, partial=st.booleans())
+def test_whatever_happens_in_whatever_order_the_books_agree(books: Books, steps: list[Any], partial: bool) -> None:
+    books.connection.execute(
+        "TRUNCATE charging_balance, charging_charge, charging_rental, charging_suspension, subscribers_subscriber"
+    )
+    books.config = Config(
+        database=Database(url=books.url), charging=Charging(plan="basic", partial_rental=partial)
+    )
+    for number in "1234":
+        books.subscriber(number, prepaid=number != "4")
+    today = date(2026, 2, 1)
+    for name, *arguments in [*steps, ("run", 1)]:
+        match name, *arguments:
+            case "run", int(days):
+                today += timedelta(days=days)
+                books.run(f"{today:%Y-%m}", f"{today}")
+                before = books.everything()
+                books.run(f"{today:%Y-%m}", f"{today}")
+                assert books.everything() == before, "a second run changes nothing"
+            case "top_up", str(number), int(amount):
+                with contextlib.suppress(CannotMove):
+                    books.top_up(amount, number)
+            case "credit", str(number), int(amount):
+                books.adjust(-amount, number)
+            case "staff", str(number), str(status):
+                books.connection.execute(_STAFF, [status, status, number])
+            case "pays", str(number), bool(prepaid):
+                books.connection.execute(
+                    "UPDATE subscribers_subscriber SET prepaid = %s WHERE number = %s", [prepaid, number]
+                )
+        books.reckon()
+    late = (
+        "SELECT number FROM subscribers_subscriber AS s WHERE status = 'registered' AND EXISTS (SELECT 1"
+        " FROM charging_rental WHERE payer = number AND collected < due AND since < %s)"
+    )
+    assert books.rows(late, today - timedelta(days=7)) == []
+    even = (
+        "SELECT payer FROM charging_suspension WHERE payer NOT IN (SELECT payer FROM charging_rental"
+        " WHERE collected < due)"
+    )
+    assert books.rows(even) == [], "who paid is not kept suspended"
 
 
-def test_money_that_is_kept_elsewhere_is_debited_all_or_nothing(distant: Books) -> None:
-    for number in ("1", "2", "3"):
-        distant.subscriber(number, prepaid=number != "3")
-    there = Elsewhere(n1=5000, n2=2999)
-    tally = distant.run("2026-11", "2026-11-01", there)
-    assert (tally.collected, tally.owing, tally.amount) == (2, 1, 6000)
-    assert there.money == {"1": 2000, "2": 2999}
-    assert [(ask.session, ask.amount, ask.item, ask.again) for ask in there.asked] == [
-        ("rental-1-2026-11", 3000, "rental", False), ("rental-2-2026-11", 3000, "rental", False),
-    ]  # fmt: skip
-    there.money["2"] = 3000
-    tally = distant.run("2026-11", "2026-11-02", there)
-    assert (tally.collected, tally.owing, there.money["2"]) == (1, 0, 0)
-    assert there.asked[-1].session == "rental-2-2026-11-1", "else the server would refuse again"
-    assert distant.rows("SELECT payer, prepaid, amount FROM charging_charge ORDER BY payer") == [
-        ("1", True, 3000), ("2", True, 3000), ("3", False, 3000),
-    ]  # fmt: skip
-    before = distant.everything()
-    distant.run("2026-11", "2026-11-03", there)
-    assert distant.everything() == before
-
-
-def test_what_was_debited_and_not_heard_is_not_debited_again(distant: Books) -> None:
-    distant.subscriber("1", prepaid=True)
-    there = Elsewhere(n1=9000)
-    there.deaf = True
-    assert distant.run("2026-11", "2026-11-01", there).owing == 1
-    assert there.money == {"1": 6000}
-    there.deaf = False
-    assert distant.run("2026-11", "2026-11-02", there).amount == 3000
-    assert there.money == {"1": 6000}
-    assert [(ask.session, ask.again) for ask in there.asked] == [
-        ("rental-1-2026-11", False), ("rental-1-2026-11", True),
-    ]  # fmt: skip
-
-
-def test_who_dies_after_a_debit_writes_it_when_he_comes_again(distant: Books) -> None:
-    distant.subscriber("1", prepaid=True)
-    distant.subscriber("2")
-    there = Elsewhere(n1=9000)
-    there.deadly = True
-    for _ in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            distant.run("2026-11", "2026-11-01", there)
-    assert distant.rows("SELECT payer FROM charging_charge") == [("2",)]
-    there.deadly = False
-    assert distant.run("2026-11", "2026-11-02", there).amount == 3000
-    assert there.money == {"1": 6000}
-
-
-def test_nobody_is_suspended_because_the_keeper_of_his_money_is_away(distant: Books) -> None:
-    distant.subscriber("1", prepaid=True)
-    there = Elsewhere()
-    there.away = True
-    distant.run("2026-11", "2026-11-01", there)
-    assert distant.run("2026-11", "2026-11-20", there).suspended == 0
-    assert distant.run("2026-11", "2026-11-20").suspended == 0, "nobody asks there"
-    there.away = False
-    assert distant.run("2026-11", "2026-11-21", there).suspended == 1
-    there.money["1"] = 3000
-    tally = distant.run("2026-11", "2026-11-22", there)
-    assert (tally.collected, tally.resumed, distant.status("1")) == (1, 1, "registered")
+# As subscribers.store.SAVE does it.
+_STAFF = (
+    "UPDATE subscribers_subscriber SET served_since = CASE WHEN status <> 'registered' AND %s = 'registered'"
+    " THEN now() ELSE served_since END, status = %s WHERE number = %s"
+)
 
 
 def test_a_run_beside_reservations_takes_no_more_than_there_is(books: Books) -> None:

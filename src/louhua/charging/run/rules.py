@@ -4,7 +4,7 @@ Source: the requirement's 统计计费 (可收取月租). Days and months are th
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -144,10 +144,10 @@ def last_month(month: date) -> date:
     return month_of(month - timedelta(days=1))
 
 
-def until_midnight(now: datetime, zone: ZoneInfo) -> timedelta:
-    """How long today lasts yet."""
-    tomorrow = local_day(now, zone) + timedelta(days=1)
-    return datetime.combine(tomorrow, datetime.min.time(), zone) - now
+def midnight_after(at: datetime, zone: ZoneInfo) -> datetime:
+    """When the day of a moment ends, in UTC."""
+    tomorrow = local_day(at, zone) + timedelta(days=1)
+    return datetime.combine(tomorrow, time(0), zone).astimezone(UTC)
 
 
 def read_month(text: str, today: date) -> date:

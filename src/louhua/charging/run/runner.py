@@ -19,7 +19,7 @@ from louhua.charging.credit import Ask, Debits, Verdict
 from louhua.charging.rating import local_day
 from louhua.charging.run import store
 from louhua.charging.run.collecting import collect, told
-from louhua.charging.run.rules import Rental, last_month, months_to_run, overdue, paid, rental_of, until_midnight
+from louhua.charging.run.rules import Rental, last_month, midnight_after, months_to_run, overdue, paid, rental_of
 from louhua.charging.store import Charge, add_charges, write_ledger
 from louhua.config import Config
 from louhua.db.pool import Connection, database_url
@@ -69,11 +69,12 @@ class RentalRun:
     async def run(self) -> None:
         """Run now, and soon after each midnight, until cancelled."""
         while True:
-            wait_s = _RETRY_S
+            wait_s, began = _RETRY_S, datetime.now(UTC)
             try:
-                if await self.daily(datetime.now(UTC)):
-                    left = until_midnight(datetime.now(UTC), self._config.service.zone)
-                    wait_s = left.total_seconds() + _AFTER_MIDNIGHT_S
+                if await self.daily(began):
+                    # A run that ends on another day than it began on leaves this day to be run at once.
+                    left = midnight_after(began, self._config.service.zone) - datetime.now(UTC)
+                    wait_s = max(0.0, left.total_seconds()) + _AFTER_MIDNIGHT_S
             except psycopg.Error as error:
                 log.warning("rental.waits", error=str(error))
             await asyncio.sleep(wait_s)

@@ -129,12 +129,5 @@ def _not_written(settings: Config, error: OSError) -> NoReturn:
     )
 
 
-<<<<<<< HEAD
-def _time(settings: Config, at: datetime | None) -> str:
-    return f"{at.astimezone(settings.service.zone):%m-%d %H:%M}" if at else "not yet"
-
-
-=======
->>>>>>> cdr
 def _sum(charges: int, amount: int) -> str:
     return f"{charges:,} charges, {yuan(amount)} yuan"

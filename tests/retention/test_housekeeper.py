@@ -167,6 +167,19 @@ def test_charges_go_when_they_stand_in_a_file(
     assert len(house.column("SELECT 1 FROM charging_cdrfile")) == len(files)
 
 
+def test_months_go_with_their_charges_but_not_what_is_owed(house: House) -> None:
+    for days, collected in ((500, 30), (500, 20), (300, 30)):
+        month, payer = ago(days).date().replace(day=1), f"{days}-{collected}"
+        house.insert("charging_usage", payer=payer, month=month, charges=1, items="{}", days="{}")
+        house.insert(
+            "charging_rental", payer=payer, month=month, plan="p", version=1, price=30, due=30, why="full month",
+            days=30, collected=collected, parts=1, refusals=0, since=month,
+        )  # fmt: skip
+    house.clean()
+    assert house.column("SELECT payer FROM charging_usage") == ["300-30"]
+    assert house.column("SELECT payer FROM charging_rental ORDER BY payer") == ["300-30", "500-20"]
+
+
 def test_small_records_go(house: House) -> None:
     for days, name in [(31, "old"), (1.5, "yesterday"), (0, "young")]:
         at = ago(days)
@@ -177,8 +190,8 @@ def test_small_records_go(house: House) -> None:
         )
         house.insert("alerts_daily", number=name, day=at.astimezone(house.config.service.zone).date(), texts=1)
     assert house.clean() == {
-        "days of calls": 0, "calls": 0, "alerts": 0, "texts": 0, "charges": 0, "messages": 0, "inbound": 1,
-        "help": 2, "orphans": 1, "daily counts": 2,
+        "days of calls": 0, "calls": 0, "alerts": 0, "texts": 0, "charges": 0, "usage": 0, "rentals": 0,
+        "messages": 0, "inbound": 1, "help": 2, "orphans": 1, "daily counts": 2,
     }  # fmt: skip
     assert house.column("SELECT id FROM texts_inbound ORDER BY id") == ["yesterday", "young"]
     assert house.column("SELECT number FROM texts_helpsent") == ["young"]
@@ -252,6 +265,8 @@ def test_it_rests_after_each_batch(house: House) -> None:
         (store.PURGE_TEXTS, "Index Scan using part_once"),
         (store.PURGE_CHARGES, "Index Scan using charging_charge_pkey"),
         (store.PURGE_CHARGES, "Index Scan Backward using charging_cdrfile_pkey"),
+        (store.PURGE_USAGE, "Tid Range Scan on charging_usage"),
+        (store.PURGE_RENTALS, "Tid Range Scan on charging_rental"),
         (store.OLD_MESSAGES, "Tid Range Scan on voicemail_message"),
         (store.PURGE_INBOUND, "Tid Range Scan on texts_inbound"),
         (store.PURGE_HELP, "Tid Range Scan on texts_helpsent"),

@@ -88,6 +88,8 @@ class Housekeeper:
             ("alerts", _walk(connection, store.PURGE_ALERTS, now - kept.alerts)),
             ("texts", _walk(connection, store.PURGE_TEXTS, now - kept.texts)),
             ("charges", _walk(connection, store.PURGE_CHARGES, now - kept.charges)),
+            ("usage", _sweep(connection, "charging_usage", store.PURGE_USAGE, now - kept.charges)),
+            ("rentals", _sweep(connection, "charging_rental", store.PURGE_RENTALS, now - kept.charges)),
             ("messages", self._messages(connection, now - kept.messages)),
             ("inbound", _sweep(connection, "texts_inbound", store.PURGE_INBOUND, inbound)),
             ("help", _sweep(connection, "texts_helpsent", store.PURGE_HELP, help_)),

@@ -58,6 +58,18 @@ WITH batch AS MATERIALIZED (
 SELECT max(id), coalesce(bool_or(at < %(before)s), false), (SELECT count(*) FROM gone) FROM batch
 """
 
+# Pages. A month is over when its charges are.
+PURGE_USAGE: Final = """
+DELETE FROM charging_usage WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
+   AND month + interval '1 month' < %(before)s
+"""
+
+# Pages. What is owed stays owed.
+PURGE_RENTALS: Final = """
+DELETE FROM charging_rental WHERE ctid >= %(first)s::tid AND ctid < %(last)s::tid
+   AND month + interval '1 month' < %(before)s AND collected = due
+"""
+
 # Pages; index alert_callee. A message that its callee is still to be told of stays.
 OLD_MESSAGES: Final = """
 SELECT m.call_id, m.recording FROM voicemail_message AS m

@@ -1,11 +1,13 @@
 """``louhua check`` finds what is not there and says the way out."""
 
+import json
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from louhua.config import Config
@@ -100,3 +102,19 @@ def test_what_is_missing_is_named(tmp_path: Path, sections: dict[str, Any], what
 def test_only_configured_roles_are_looked_at(tmp_path: Path) -> None:
     config = configured(tmp_path, node={"data": tmp_path, "roles": ["web"]}, sip={"trunks": []})
     assert all(found.ok for found in problems(config))
+
+
+def test_a_plan_that_is_not_valid_today_is_named(database_url: str, tmp_path: Path) -> None:
+    """What has no plan is free: nobody would notice."""
+    with psycopg.connect(database_url) as connection:
+        for name, until in (("old", "2020-12-31"), ("good", None)):
+            document = {"name": name, "valid_from": "2020-01-01"} | ({"valid_until": until} if until else {})
+            connection.execute(
+                "INSERT INTO charging_planversion (name, number, valid_from, document, author, created_at)"
+                " VALUES (%s, 1, '2020-01-01', %s, 'test', now())",
+                (name, json.dumps(document)),
+            )
+    sections = {"database": {"url": database_url}, "charging": {"plan": "old", "visitor_plan": "good"}}
+    settings = configured(tmp_path, **sections)
+    assert finding(settings, "charging.visitor_plan: good").ok
+    assert "louhua plans list" in finding(settings, "charging.plan: old").why

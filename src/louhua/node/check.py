@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,10 @@ import psycopg
 
 from louhua.bus.nats import addresses
 from louhua.charging.cdr.files import directory
+from louhua.charging.plans import Version, read_plan, valid
+from louhua.charging.rating import local_day
 from louhua.config import Config, Smsc, split_address
+from louhua.db.pool import database_url
 from louhua.node.lock import held
 
 _TIMEOUT_S: Final = 3.0
@@ -89,7 +93,23 @@ def _call(config: Config) -> Iterator[Finding]:
     )
 
 
+def _plans(config: Config) -> Iterator[Finding]:
+    """Whether the plans that are named are valid today, where a database can be asked: what has none is free."""
+    today = local_day(datetime.now(UTC), config.service.zone)
+    try:
+        with psycopg.connect(database_url(config), connect_timeout=int(_TIMEOUT_S)) as connection:
+            rows = connection.execute("SELECT name, number, document FROM charging_planversion").fetchall()
+    except psycopg.Error:
+        return
+    for key, name in (("plan", config.charging.plan), ("visitor_plan", config.charging.visitor_plan)):
+        versions = [Version(number, read_plan(document)) for of, number, document in rows if of == name]
+        if name:
+            why = "" if valid(versions, today) else "not valid today, so nothing is charged; see louhua plans list"
+            yield Finding(f"charging.{key}: {name}", ok=not why, why=why)
+
+
 def _alert(config: Config) -> Iterator[Finding]:
+    yield from _plans(config)
     yield _writable("charging.cdr_directory", directory(config))
     if not config.smsc:
         yield Finding("smsc", ok=False, why="no SMSC is configured, so no text can be sent; add an [[smsc]]")

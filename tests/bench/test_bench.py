@@ -72,11 +72,11 @@ def test_import() -> None:
 
 @pytest.mark.slow
 def test_billing() -> None:
-    result = billing.run(3000, quiet)
-    check(result, 3000)
+    result = billing.run(10_000, quiet)
+    check(result, 10_000)
     assert {"run", "postgres", "total"} <= set(result.cpu_ms)
-    assert result.details["owing"] == 30
-    assert result.details["yuan"] == 5 * 2970 + 2 * 30
+    assert result.details["owing"] == 100
+    assert result.details["yuan"] == 5 * 9900 + 2 * 100
     assert result.details["seconds_again"] > 0
     assert 10 < result.details["peak_mb_of_the_run"] <= result.peak_mb
 

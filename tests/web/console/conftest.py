@@ -37,6 +37,8 @@ def console(database_url: str, config: Config) -> Iterator[str]:
     from louhua.web.console.accounts import add
     from louhua.web.console.roles import NAMES
 
+    # Another test may have had the server end every connection.
+    connections.close_all()
     ContentType.objects.clear_cache()
     emit_post_migrate_signal(verbosity=0, interactive=False, db="default")
     with override_settings(PASSWORD_HASHERS=HASHED_QUICKLY):

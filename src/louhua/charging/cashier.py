@@ -86,7 +86,7 @@ class Cashier:
         verdicts = dict.fromkeys((item.text_id for item in asked), Verdict.GRANTED)
         answers = await self._credit.reserve([_ask(item) for item in costly])
         verdicts.update(zip((item.text_id for item in costly), answers, strict=True))
-        fates = {item.text_id: fate_of(verdicts[item.text_id], self._settings) for item in asked}
+        fates = {item.text_id: fate_of(verdicts[item.text_id], item.item, self._settings) for item in asked}
         now = datetime.now(UTC)
         async with self._pool.connection() as connection, connection.transaction():
             # Whoever took longer than its claim finds that somebody else has asked and stored the answer. Where

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from louhua.charging.credit import Verdict
+from louhua.charging.plans import Item
 from louhua.charging.rating import Why
 from louhua.creditors import Charging
 from louhua.texts.outbox import CREDIT_AWAY, NO_CREDIT
@@ -38,11 +39,14 @@ _AWAY: Final = {
 }
 
 
-def fate_of(verdict: Verdict, settings: Charging) -> Fate:
-    """What becomes of a text."""
+def fate_of(verdict: Verdict, item: Item, settings: Charging) -> Fate:
+    """What becomes of a text. Details are not held for want of money: who asked for them is told to ask again."""
     if verdict is Verdict.GRANTED:
         return _GRANTED
-    return _REFUSED[settings.refused] if verdict is Verdict.REFUSED else _AWAY[settings.away]
+    if verdict is Verdict.AWAY:
+        return _AWAY[settings.away]
+    asked_for = item is Item.DETAIL and settings.refused == "hold"
+    return _REFUSED["drop" if asked_for else settings.refused]
 
 
 _LONGEST_WAIT: Final = timedelta(minutes=5)

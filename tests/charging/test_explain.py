@@ -99,6 +99,25 @@ def test_a_bill_is_printed_within_eighty_columns(billed: str, run: Run) -> None:
     assert max(len(line) for line in done.output.splitlines()) <= 80
 
 
+def test_long_numbers_and_amounts_are_never_cut(
+    billed: str, connected: Callable[[Connected], Any], run: Run
+) -> None:
+    """A charge is given back by its number, and a ledger soon has a million of them."""
+
+    async def grow(connection: Connection) -> None:
+        await connection.execute(
+            "UPDATE charging_charge SET id = id + 98765432100, item = 'operator_minute', party = '4915112345678',"
+            " amount = -1000000000, prepaid = true"
+        )
+
+    connected(grow)
+    lines = run("billing", "explain", "13800138000", "--month", billed).output.splitlines()
+    assert max(map(len, lines)) <= 80
+    first, words = lines[1:3]
+    assert first.split()[2:] == ["operator_minute", "+4915112345678", "-1000000.000", "prepaid"]
+    assert words.startswith("  charge 987654321")
+
+
 def test_a_bill_as_json_and_of_nobody(billed: str, run: Run) -> None:
     bill = json.loads(run("billing", "explain", "13800138000", "--month", billed, "--json").output)
     assert bill["charged"] == 100

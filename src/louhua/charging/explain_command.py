@@ -7,7 +7,6 @@ import msgspec
 import typer
 from rich.markup import escape
 from rich.padding import Padding
-from rich.table import Table
 
 from louhua import audit
 from louhua.charging.catalogue import Catalogue
@@ -71,20 +70,12 @@ def _print_bill(title: str, rows: list[Row], catalogue: Catalogue, settings: Con
         return
     out.print(f"[bold]{title}[/]", highlight=False)
     for row in rows:
-        grid = Table.grid(padding=(0, 1))
-        for width, right in ((11, False), (12, False), (14, False), (10, True), (9, False), (13, False)):
-            grid.add_column(width=width, justify="right" if right else "left", no_wrap=True)
-        grid.add_row(
-            f"{row.at.astimezone(settings.service.zone):%m-%d %H:%M}",
-            row.item or row.kind,
-            national(row.party, settings.service.country) if row.party else "",
-            yuan(row.amount),
-            "prepaid" if row.prepaid else "",
-            f"charge {row.id}",
-        )
-        out.print(grid, highlight=False)
-        words = escape(explanation(row, catalogue.numbered(row.plan, row.version)))
-        out.print(Padding.indent(f"[dim]{words}[/]", 2), highlight=False)
+        at = row.at.astimezone(settings.service.zone)
+        party = national(row.party, settings.service.country) if row.party else ""
+        what = f"{at:%m-%d %H:%M} {row.item or row.kind:<15} {party:<16} {yuan(row.amount):>14}"
+        out.print(f"{what} prepaid" if row.prepaid else what, highlight=False, soft_wrap=True)
+        words = f"charge {row.id}: {explanation(row, catalogue.numbered(row.plan, row.version))}"
+        out.print(Padding.indent(f"[dim]{escape(words)}[/]", 2), highlight=False)
     out.print()
     for name, (count, amount) in totals(rows).items():
         out.print(f"{name:<16} {count:>6} {yuan(amount):>14}", highlight=False)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,14 +18,22 @@ from typer.testing import CliRunner, Result
 from louhua.charging.run import store
 from louhua.cli import app
 
-MONTH = "2024-03"
+def _long_month() -> str:
+    """The latest month that is over and has 31 days."""
+    last = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
+    while last.day < 31:
+        last = last.replace(day=1) - timedelta(days=1)
+    return f"{last:%Y-%m}"
+
+
+MONTH = _long_month()
 MANY = 20_000
 _FILL = """
 INSERT INTO subscribers_subscriber (number, status, voicemail, language, power_on, power_on_hours, quiet_hours,
     digest, sender, notice_due, plan, prepaid, activated_at, served_since, created_at, updated_at)
 SELECT '86138' || lpad(n::text, 8, '0'), 'registered', false, '', 'everybody', '', '', false, '', false,
        CASE n % 5 WHEN 0 THEN 'gold' ELSE '' END, n % 3 = 0, at, at, at, at
-  FROM (SELECT n, CASE n % 4 WHEN 0 THEN timestamptz '2024-03-16 04:00Z' ELSE timestamptz '2023-05-05 04:00Z' END
+  FROM (SELECT n, CASE n % 4 WHEN 0 THEN timestamptz '{month}-16 04:00Z' ELSE timestamptz '2023-05-05 04:00Z' END
                AS at FROM generate_series(1, {many}) AS n) AS given
 """
 _MONEY = """
@@ -63,7 +72,7 @@ def run(books: Books, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callab
 
 
 def fill(books: Books, many: int) -> None:
-    for statement in (_FILL.format(many=many), _MONEY, _BALANCES, "ANALYZE"):
+    for statement in (_FILL.format(many=many, month=MONTH), _MONEY, _BALANCES, "ANALYZE"):
         books.connection.execute(statement.encode())
 
 
@@ -74,7 +83,7 @@ def test_the_command_says_what_it_did(run: Callable[..., Result], books: Books) 
     done = run("--month", MONTH)
     assert (done.exit_code, done.stdout) == (
         0,
-        "2024-03: 2 registered, 2 rentals collected, 0 free, 1 owing, 0 suspended, 0 served again; 4.000 yuan\n",
+        f"{MONTH}: 2 registered, 2 rentals collected, 0 free, 1 owing, 0 suspended, 0 served again; 4.000 yuan\n",
     )
     done = run("--month", MONTH)
     assert "2 registered, 0 rentals collected, 0 free, 1 owing" in done.stdout
@@ -86,6 +95,15 @@ def test_the_command_says_that_another_is_at_work(run: Callable[..., Result], bo
     done = run("--month", MONTH)
     assert done.exit_code == 1
     assert "another run is at work on this database" in " ".join(done.output.split())
+
+
+def test_a_month_whose_rentals_are_forgotten_is_refused(run: Callable[..., Result], books: Books) -> None:
+    """Housekeeping removes paid rentals: whoever ran their month again would charge everybody twice."""
+    books.subscriber("8613800138000", activated="2023-05-05")
+    done = run("--month", "2024-03")
+    assert done.exit_code == 1
+    assert "is not kept any more (retention.charges), and would pay twice" in " ".join(done.output.split())
+    assert books.rows("SELECT * FROM charging_charge") == []
 
 
 def test_money_elsewhere_is_left_to_the_alert_role(

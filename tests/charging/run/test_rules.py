@@ -12,6 +12,7 @@ from louhua.charging.catalogue import Catalogue
 from louhua.charging.plans import Version, read_plan
 from louhua.charging.run.rules import (
     Rental,
+    may_be_forgotten,
     midnight_after,
     months_to_run,
     overdue,
@@ -189,6 +190,21 @@ def test_months_to_come_are_refused() -> None:
     assert read_month("2025-02", TODAY) == date(2025, 2, 1)
     with pytest.raises(ValueError, match="2026-12 has not begun; the latest is 2026-11"):
         read_month("2026-12", TODAY)
+
+
+@pytest.mark.parametrize(
+    ("today", "kept", "forgotten"),
+    [
+        (date(2026, 11, 23), 366, False),
+        (date(2027, 11, 30), 366, False),
+        (date(2027, 12, 1), 366, True),  # removed from the 2nd on, of UTC
+        (date(2028, 11, 23), 366, True),
+        (date(2026, 12, 7), 8, False),
+        (date(2026, 12, 8), 8, True),
+    ],
+)
+def test_a_month_may_be_forgotten_when_its_charges_are(today: date, kept: int, forgotten: bool) -> None:
+    assert may_be_forgotten(NOVEMBER, today, timedelta(days=kept)) is forgotten
 
 
 def test_what_was_refused_is_asked_for_as_something_new() -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 from louhua import audit
 from louhua.charging.rating import local_day
 from louhua.charging.run import store
-from louhua.charging.run.rules import read_month
+from louhua.charging.run.rules import may_be_forgotten, read_month
 from louhua.charging.run.runner import RentalRun, Tally
 from louhua.config import Config
 from louhua.db.commands import with_database
@@ -40,8 +40,11 @@ def run(
     """
     settings = load_config(config)
     now = datetime.now(UTC)
+    today = local_day(now, settings.service.zone)
     try:
-        wanted = read_month(month, local_day(now, settings.service.zone))
+        wanted = read_month(month, today)
+        if may_be_forgotten(wanted, today, settings.retention.charges):
+            fail(f"who has paid for {month} is not kept any more (retention.charges), and would pay twice")
         audit.record(settings, "billing run", month=f"{wanted:%Y-%m}")
     except (ValueError, audit.CannotAudit) as error:
         fail(str(error))

@@ -159,3 +159,11 @@ def read_month(text: str, today: date) -> date:
     if month > today:
         raise ValueError(f"{text} has not begun; the latest is {today:%Y-%m}")
     return month
+
+
+def may_be_forgotten(month: date, today: date, kept: timedelta) -> bool:
+    """Whether paid rentals of a month may have been removed, so that nobody can tell who has paid.
+
+    They go when their month has been over for as long as charges are ``kept``; a day more, as zones differ.
+    """
+    return month_of(month + timedelta(days=31)) <= today - kept + timedelta(days=1)

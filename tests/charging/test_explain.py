@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from msgspec import structs
 from tests.charging.conftest import Connected, Run, add_plans, plan
 
 from louhua.charging.deliveries import Charger, Delivery
-from louhua.charging.explain import Row, charged, explanation, totals
+from louhua.charging.explain import charged, explanation, totals
 from louhua.charging.plans import Item
 from louhua.charging.rating import local_day
+from louhua.charging.store import Row
 from louhua.config import Config
 from louhua.db.pool import Connection
 
@@ -20,14 +20,15 @@ NUMBER = "8613800138000"
 ITEMS = {"detail": {"price": "0.10", "free": 2, "cap": "0.5"}, "voice_text": {"price": "0.2"}}
 PLAN = plan(items=ITEMS, day_cap="1")
 USAGE = Row(
-    id=7, kind="usage", at=datetime(2026, 11, 23, tzinfo=UTC), item="detail", recipient=NUMBER, party="",
+    id=7, event="text:7", kind="usage", payer=NUMBER, month=date(2026, 11, 1),
+    at=datetime(2026, 11, 23, tzinfo=UTC), item="detail", recipient=NUMBER, party="",
     plan="standard", version=1, quantity=1, price=100, amount=100, why="price", used=3, item_sum=100, day_sum=120,
-    month_sum=300, prepaid=False, refunds=None, reason="", author="",
+    month_sum=300, seq=1, prepaid=False, refunds=None, reason="", author="",
 )  # fmt: skip
 
 
 def row(kind: str = "usage", **values: Any) -> Row:
-    return structs.replace(USAGE, **({"kind": kind} | ({} if kind == "usage" else {"item": ""}) | values))
+    return USAGE._replace(**({"kind": kind} | ({} if kind == "usage" else {"item": ""}) | values))
 
 
 @pytest.mark.parametrize(

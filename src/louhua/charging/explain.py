@@ -1,55 +1,30 @@
 """A month's bill in words: each row of the ledger, and what its price, quota and caps were at that moment."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Final
-
-import msgspec
 
 from louhua.charging.plans import BY_MINUTE, Item, Plan
 from louhua.charging.rating import Why
+from louhua.charging.store import Row
 from louhua.db.pool import Connection
 from louhua.money import yuan
 
 # Index charge_payer.
 OF_MONTH: Final = """
-SELECT c.id, c.kind, c.at, c.item, c.recipient, c.party, c.plan, c.version, c.quantity, c.price, c.amount, c.why,
-       c.used, c.item_sum, c.day_sum, c.month_sum, c.prepaid, c.refunds, c.reason, c.author
+SELECT c.id, c.event, c.kind, c.payer, c.month, c.at, c.item, c.recipient, c.party, c.plan, c.version, c.quantity,
+       c.price, c.amount, c.why, c.used, c.item_sum, c.day_sum, c.month_sum, c.seq, c.prepaid, c.refunds, c.reason,
+       c.author
   FROM charging_charge AS c
  WHERE c.payer = %(payer)s AND c.month = %(month)s
  ORDER BY c.at, c.id
 """
 
 
-class Row(msgspec.Struct, frozen=True):
-    """A row of the ledger; amounts in thousandths of a yuan."""
-
-    id: int
-    kind: str
-    at: datetime
-    item: str
-    recipient: str
-    party: str
-    plan: str
-    version: int
-    quantity: int
-    price: int
-    amount: int
-    why: str
-    used: int
-    item_sum: int
-    day_sum: int
-    month_sum: int
-    prepaid: bool
-    refunds: int | None
-    reason: str
-    author: str
-
-
 async def rows_of(connection: Connection, payer: str, month: date) -> list[Row]:
     """Everything that somebody was charged, or got back, in a month."""
     cursor = await connection.execute(OF_MONTH, {"payer": payer, "month": month})
-    return [Row(*values) for values in await cursor.fetchall()]
+    return [Row._make(values) for values in await cursor.fetchall()]
 
 
 def explanation(row: Row, plan: Plan | None) -> str:

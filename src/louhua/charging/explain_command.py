@@ -10,8 +10,9 @@ from rich.padding import Padding
 
 from louhua import audit
 from louhua.charging.catalogue import Catalogue
-from louhua.charging.explain import Row, charged, explanation, rows_of, totals
+from louhua.charging.explain import charged, explanation, rows_of, totals
 from louhua.charging.rating import local_day, month_of
+from louhua.charging.store import Row
 from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
@@ -87,7 +88,7 @@ def _print_json(payer: str, month: date, rows: list[Row], catalogue: Catalogue) 
         "number": payer,
         "month": f"{month:%Y-%m}",
         "charges": [
-            msgspec.to_builtins(row) | {"explanation": explanation(row, catalogue.numbered(row.plan, row.version))}
+            row._asdict() | {"explanation": explanation(row, catalogue.numbered(row.plan, row.version))}
             for row in rows
         ],
         "charged": charged(rows),

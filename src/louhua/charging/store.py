@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -101,6 +101,35 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     refunds: int | None = None
     reason: str = ""
     author: str = ""
+
+
+class Row(NamedTuple):
+    """A row of the ledger as it is stored; in this order it stands in files of charges (docs/cdr.md)."""
+
+    id: int
+    event: str
+    kind: str
+    payer: str
+    month: date
+    at: datetime
+    item: str
+    recipient: str
+    party: str
+    plan: str
+    version: int
+    quantity: int
+    price: int
+    amount: int
+    why: str
+    used: int
+    item_sum: int
+    day_sum: int
+    month_sum: int
+    seq: int
+    prepaid: bool
+    refunds: int | None
+    reason: str
+    author: str
 
 
 class _UsageRow(msgspec.Struct, frozen=True):

@@ -15,8 +15,7 @@ import psycopg
 import pytest
 from typer.testing import CliRunner, Result
 
-from louhua.charging.cdr.format import Row
-from louhua.charging.store import Charge, add_charges, write_ledger
+from louhua.charging.store import Charge, Row, add_charges, write_ledger
 from louhua.cli import app
 from louhua.config import Config, Database, Node
 

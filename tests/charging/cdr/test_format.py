@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from louhua.charging.cdr import store
-from louhua.charging.cdr.format import COLUMNS, Broken, Row, body, head, name_of, read, tail
+from louhua.charging.cdr.format import COLUMNS, Broken, body, head, name_of, read, tail
+from louhua.charging.store import Row
 
 ZONE = ZoneInfo("Asia/Shanghai")
 CREATED = datetime(2026, 11, 23, 15, 30, tzinfo=ZONE)

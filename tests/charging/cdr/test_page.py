@@ -7,9 +7,10 @@ from pathlib import Path
 from tests.charging.cdr.conftest import Books
 
 from louhua.charging.cdr.exporter import MOST
-from louhua.charging.cdr.format import VERSION, Row, name_of, read
+from louhua.charging.cdr.format import VERSION, name_of, read
 from louhua.charging.cdr.store import _TRIES, _TRY_AGAIN_S, _WAIT
 from louhua.charging.rating import Why
+from louhua.charging.store import Row
 
 PAGE = (Path(__file__).parents[3] / "docs" / "cdr.md").read_text("utf-8")
 

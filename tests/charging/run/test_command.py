@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 from louhua.charging.run import store
 from louhua.cli import app
 
+
 def _long_month() -> str:
     """The latest month that is over and has 31 days."""
     last = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)

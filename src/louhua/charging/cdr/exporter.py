@@ -15,6 +15,7 @@ from louhua.charging.cdr import store
 from louhua.charging.cdr.files import Draft, directory
 from louhua.charging.cdr.store import File
 from louhua.charging.metrics import CDR_FILES
+from louhua.charging.store import Row
 from louhua.config import Config
 from louhua.db.pool import Connection
 
@@ -107,5 +108,5 @@ class Exporter:
         draft.write(lines.tail(file.number, charges, amount, first, last))
 
 
-def _add(draft: Draft, rows: Sequence[lines.Row], zone: ZoneInfo) -> None:
+def _add(draft: Draft, rows: Sequence[Row], zone: ZoneInfo) -> None:
     draft.write(lines.body(rows, zone))

@@ -8,44 +8,16 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, tzinfo
-from typing import Final, NamedTuple
+from datetime import datetime, tzinfo
+from typing import Final
 
 import msgspec
 
+from louhua.charging.store import Row
 from louhua.money import yuan
 
 FORMAT: Final = "louhua-cdr"
 VERSION: Final = 1
-
-
-class Row(NamedTuple):
-    """A charge, in the order of the columns; amounts in thousandths of a yuan."""
-
-    id: int
-    event: str
-    kind: str
-    payer: str
-    month: date
-    at: datetime
-    item: str
-    recipient: str
-    party: str
-    plan: str
-    version: int
-    quantity: int
-    price: int
-    amount: int
-    why: str
-    used: int
-    item_sum: int
-    day_sum: int
-    month_sum: int
-    seq: int
-    prepaid: bool
-    refunds: int | None
-    reason: str
-    author: str
 
 
 COLUMNS: Final = " ".join(Row._fields)

@@ -12,8 +12,7 @@ from typing import Final
 import msgspec
 from psycopg.errors import LockNotAvailable
 
-from louhua.charging.cdr.format import Row
-from louhua.charging.store import read_ledger
+from louhua.charging.store import Row, read_ledger
 from louhua.db.pool import Connection
 
 # One that writes files a database: the lock lasts as long as its connection.

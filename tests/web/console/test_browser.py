@@ -99,7 +99,7 @@ def test_a_version_is_read_refused_and_added(address: str, language: str, width:
         page.get_by_role("button", name=words["store"]).click()
         assert page.get_by_role("alert").inner_text() == (
             "items.detail.prize: there is no such key; look for a typing mistake, or for the key in"
-            " docs/configuration.md"
+            " docs/charging.md"
         )
         assert field.input_value() == wrong
         fits(page)

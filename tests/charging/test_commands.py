@@ -13,6 +13,7 @@ from louhua.charging.plans import to_toml
 from louhua.charging.rating import local_day, month_of
 from louhua.config import Config
 from louhua.db.pool import Connection
+from louhua.subscribers.store import subscribe
 
 TODAY = local_day(datetime.now(UTC), Config().service.zone)
 
@@ -91,13 +92,13 @@ NEXT = month_of(month_of(TODAY) + timedelta(days=31))
 @pytest.mark.parametrize(
     ("options", "stored"),
     [
-        (["--plan", "own"], ("own", "", None, False)),
+        (["--plan", "own"], ("", "own", TODAY, False)),
         (["--plan", "later"], ("", "later", NEXT, False)),
-        (["--plan", "later", "--now"], ("later", "", None, False)),
+        (["--plan", "later", "--now"], ("", "later", TODAY, False)),
         (["--plan", "own", "--next-month"], ("", "own", NEXT, False)),
         (["--prepaid"], ("", "", None, True)),
-        (["--plan", "own", "--prepaid"], ("own", "", None, True)),
-        (["--plan", "default", "--now"], ("", "", None, False)),
+        (["--plan", "own", "--prepaid"], ("", "own", TODAY, True)),
+        (["--plan", "default", "--now"], ("", "", TODAY, False)),
     ],
 )
 def test_somebody_gets_a_plan(database_url: str, run: Run, options: list[str], stored: tuple[Any, ...]) -> None:
@@ -114,6 +115,22 @@ def test_a_plan_to_come_stays_when_its_day_is_there(database_url: str, run: Run)
         connection.execute("UPDATE subscribers_subscriber SET next_plan_on = %s", (TODAY,))
     run("billing", "subscribe", "13800138000", "--plan", "own", "--next-month")
     assert contract(database_url) == ("later", "own", NEXT, False)
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.parametrize(("begun", "stored"), [(date(2026, 11, 1), "second"), (date(2026, 11, 2), "first")])
+def test_a_months_rental_is_by_the_plan_of_its_first_day(
+    database_url: str, connected: Callable[[Connected], Any], begun: date, stored: str
+) -> None:
+    """Who gets a plan within a month has the plan he had on the first beside it, however often he changes."""
+    day = date(2026, 11, 24)
+
+    async def change(connection: Connection) -> None:
+        for name, today in (("first", date(2026, 10, 1)), ("second", begun), ("third", day)):
+            await subscribe(connection, ["8613800138000"], name, today, today)
+
+    connected(change)
+    assert contract(database_url) == (stored, "third", day, False)
 
 
 @pytest.mark.usefixtures("known")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 from tests.subscribers.conftest import Rows, Run
 
+from louhua.config import Config
 from louhua.subscribers import importing
 
 COUNT = "SELECT count(*) FROM subscribers_subscriber"
@@ -33,6 +35,9 @@ def many(directory: Path, count: int, *extra: str) -> str:
     return write(directory, "number,voicemail\n" + lines + "".join(f"{line}\n" for line in extra))
 
 
+CONTRACT = "SELECT plan, next_plan, next_plan_on, prepaid FROM subscribers_subscriber"
+
+
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importing, "CHUNK", 1000)
@@ -49,6 +54,38 @@ def test_a_file_is_imported_and_imported_again(run: Run, rows: Rows, tmp_path: P
     assert done.stdout == "2,500 rows: 0 new, 0 changed, 2,500 as they were, 0 rejected\n"
     assert rows("SELECT xmin, * FROM subscribers_subscriber ORDER BY number") == before, "no row was touched"
     assert list(tmp_path.glob("*.rejected.csv")) == []
+
+
+def test_another_plan_begins_today_and_what_was_the_months_first_stays(
+    run: Run, rows: Rows, tmp_path: Path
+) -> None:
+    """A month's rental is by the plan of its first day: nobody pays a whole month for what he got today."""
+
+    def imported(plan: str, prepaid: str = "") -> str:
+        path = write(tmp_path, f"number,plan,prepaid\n13800138000,{plan},{prepaid}\n")
+        return run("import", path).stdout.split(" rows: ")[1]
+
+    rows(
+        "INSERT INTO charging_planversion (name, number, valid_from, document, author, created_at)"
+        " SELECT name, 1, '2020-01-01', '{}', '', now() FROM unnest(ARRAY['gold', 'iron']) AS name RETURNING 1"
+    )
+    today = datetime.now(Config().service.zone).date()
+    assert imported("gold", "yes").startswith("1 new")
+    assert rows(CONTRACT) == [("gold", "", None, True)]
+    assert imported("gold").startswith("0 new, 0 changed, 1 as they were")
+    assert imported("iron").startswith("0 new, 1 changed")
+    assert rows(CONTRACT) == [("gold", "iron", today, True)]
+    assert imported("iron", "yes").startswith("0 new, 0 changed, 1 as they were")
+    assert imported("", "no").startswith("0 new, 1 changed")
+    assert rows(CONTRACT) == [("gold", "iron", today, False)]
+    assert imported("default").startswith("0 new, 1 changed")
+    earlier = "gold" if today.day > 1 else "iron"
+    assert rows(CONTRACT) == [(earlier, "", today, False)]
+    tomorrow = today + timedelta(days=1)
+    to_come = f"plan = 'gold', next_plan = 'iron', next_plan_on = '{tomorrow}'"
+    rows(f"UPDATE subscribers_subscriber SET {to_come} RETURNING 1")
+    assert imported("gold").startswith("0 new, 1 changed"), "it names the plan of today, and of tomorrow"
+    assert rows(CONTRACT) == [("gold", "gold", today, False)]
 
 
 def test_every_column_is_stored_and_what_is_not_named_stays(run: Run, rows: Rows, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -102,7 +103,13 @@ async def _import(config: Config, path: Path) -> tuple[Tally, float, list[float]
             table = Table(text, octets, NumberPlan(config))
             rejects = Rejects(rejects_of(path), table.header)
             await load(
-                connection, table, rejects, tally, notice=True, progress=lambda: moments.append(time.monotonic())
+                connection,
+                table,
+                rejects,
+                tally,
+                datetime.now(config.service.zone).date(),
+                notice=True,
+                progress=lambda: moments.append(time.monotonic()),
             )
     took = time.monotonic() - moments[0]
     return tally, took, [1000 * (later - before) for before, later in itertools.pairwise(moments)]

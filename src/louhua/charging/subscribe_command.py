@@ -74,10 +74,10 @@ async def _give(
     plan = "" if name == _DEFAULT else name
     wanted = _valid(catalogue, plan or settings.charging.plan, today)
     at_once = now if now is not None else wanted is None or wanted.effect == "now"
-    since = None if at_once else month_of(month_of(today) + timedelta(days=31))
+    since = today if at_once else month_of(month_of(today) + timedelta(days=31))
     await give(connection, [payer], plan, today, since)
     shown = plan or f"({settings.charging.plan or 'none'})"
-    return f"has plan {shown}" + (f" from {since} on" if since else "")
+    return f"has plan {shown}" + ("" if at_once else f" from {since} on")
 
 
 def _valid(catalogue: Catalogue, name: str, today: date) -> Plan | None:

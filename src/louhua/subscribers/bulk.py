@@ -1,6 +1,7 @@
 """Subscribers by the million, in PostgreSQL: a chunk at a time, by COPY into a temporary table."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -21,7 +22,7 @@ CREATE TEMPORARY TABLE stood (number text, line int)
 KNOWN: Final = "SELECT count(*) FROM incoming JOIN subscribers_subscriber USING (number)"
 
 # Primary-key look-ups, in the order of the numbers. Only rows that differ are touched: a file that comes again
-# costs little.
+# costs little. Another plan begins today, beside the one of the month's first day (store.SUBSCRIBE).
 CHANGE: Final = """
 WITH wanted AS (
     SELECT s.number, coalesce(i.status, s.status) AS status, coalesce(i.voicemail, s.voicemail) AS voicemail,
@@ -30,9 +31,11 @@ WITH wanted AS (
            coalesce(i.quiet_hours, s.quiet_hours) AS quiet_hours, coalesce(i.digest, s.digest) AS digest,
            coalesce(i.sender, s.sender) AS sender,
            nullif(coalesce(i.daily_limit, s.daily_limit), -1) AS daily_limit,
-           coalesce(i.plan, s.plan) AS plan, coalesce(i.prepaid, s.prepaid) AS prepaid,
-           CASE WHEN i.plan IS NULL THEN s.next_plan ELSE '' END AS next_plan,
-           CASE WHEN i.plan IS NULL THEN s.next_plan_on END AS next_plan_on,
+           coalesce(i.prepaid, s.prepaid) AS prepaid,
+           CASE WHEN another AND s.next_plan_on <= date_trunc('month', %(day)s::date) THEN s.next_plan
+                ELSE s.plan END AS plan,
+           CASE WHEN another THEN i.plan ELSE s.next_plan END AS next_plan,
+           CASE WHEN another THEN %(day)s::date ELSE s.next_plan_on END AS next_plan_on,
            CASE WHEN s.status <> 'registered' AND i.status = 'registered' THEN now() ELSE s.served_since END
                AS served_since,
            coalesce(s.activated_at, CASE s.status WHEN 'registered' THEN s.created_at END,
@@ -40,14 +43,17 @@ WITH wanted AS (
            %(notice)s AND coalesce(i.status, s.status) = 'registered'
                AND (s.notice_due OR s.status = 'unregistered') AS notice_due
       FROM incoming AS i JOIN subscribers_subscriber AS s ON s.number = i.number
-     WHERE (s.status, s.voicemail, s.language, s.power_on, s.power_on_hours, s.quiet_hours, s.digest, s.sender,
-            s.daily_limit, s.plan, s.prepaid, s.next_plan, s.notice_due)
+     CROSS JOIN LATERAL (SELECT i.plan IS NOT NULL AND (
+                s.next_plan_on > %(day)s OR
+                i.plan <> CASE WHEN s.next_plan_on IS NULL THEN s.plan ELSE s.next_plan END)) AS given (another)
+     WHERE another OR
+           (s.status, s.voicemail, s.language, s.power_on, s.power_on_hours, s.quiet_hours, s.digest, s.sender,
+            s.daily_limit, s.prepaid, s.notice_due)
            IS DISTINCT FROM
            (coalesce(i.status, s.status), coalesce(i.voicemail, s.voicemail), coalesce(i.language, s.language),
             coalesce(i.power_on, s.power_on), coalesce(i.power_on_hours, s.power_on_hours),
             coalesce(i.quiet_hours, s.quiet_hours), coalesce(i.digest, s.digest), coalesce(i.sender, s.sender),
-            nullif(coalesce(i.daily_limit, s.daily_limit), -1), coalesce(i.plan, s.plan),
-            coalesce(i.prepaid, s.prepaid), CASE WHEN i.plan IS NULL THEN s.next_plan ELSE '' END,
+            nullif(coalesce(i.daily_limit, s.daily_limit), -1), coalesce(i.prepaid, s.prepaid),
             %(notice)s AND coalesce(i.status, s.status) = 'registered'
                 AND (s.notice_due OR s.status = 'unregistered'))
      ORDER BY s.number
@@ -101,7 +107,9 @@ async def stage(connection: Connection) -> None:
         await connection.execute(statement.encode())
 
 
-async def store(connection: Connection, columns: Sequence[str], rows: Sequence[Row], *, notice: bool) -> Stored:
+async def store(
+    connection: Connection, columns: Sequence[str], rows: Sequence[Row], today: date, *, notice: bool
+) -> Stored:
     """Store a chunk, each number once; all of it or nothing. ``notice``: who becomes registered is told."""
     names = SQL(", ").join(map(Identifier, ("line", "number", *columns)))
     copy_in = SQL("COPY incoming ({}) FROM STDIN").format(names)
@@ -113,7 +121,7 @@ async def store(connection: Connection, columns: Sequence[str], rows: Sequence[R
         changed = new = 0
         while True:
             known = int(((await (await connection.execute(KNOWN)).fetchone()) or (0,))[0])
-            changed += (await connection.execute(CHANGE, {"notice": notice})).rowcount
+            changed += (await connection.execute(CHANGE, {"notice": notice, "day": today})).rowcount
             if known == len(rows):
                 break
             # Somebody who registers at this moment is known in the next round.

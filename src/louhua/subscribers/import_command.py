@@ -1,6 +1,7 @@
 """``louhua subscribers import``: what is seen of an import, and how it ends."""
 
 import codecs
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -96,6 +97,7 @@ def _import(settings: Config, file: Path, encoding: str, tally: Tally, *, notice
                 table,
                 rejects,
                 tally,
+                datetime.now(settings.service.zone).date(),
                 notice=notice,
                 progress=lambda: progress.update(task, completed=tally.position),
             )

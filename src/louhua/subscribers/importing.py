@@ -7,6 +7,7 @@ import contextlib
 import csv
 import io
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import BinaryIO, Final, TextIO
 
@@ -81,18 +82,19 @@ async def load(
     table: Table,
     rejects: Rejects,
     tally: Tally,
+    today: date,
     *,
     notice: bool,
     progress: Callable[[], None],
 ) -> None:
     """Import everything, keeping ``tally``; raises ``BadFile`` and ``OSError`` (of the file of rejected rows).
 
-    Of several rows about one number, what the later ones name counts.
+    Of several rows about one number, what the later ones name counts. ``today`` is the service's day.
     """
     await stage(connection)
     for chunk in table.chunks(CHUNK):
         rows, again = merged(chunk.rows)
-        stored = await store(connection, table.columns, rows, notice=notice)
+        stored = await store(connection, table.columns, rows, today, notice=notice)
         rejects.put(chunk.rejected)
         tally.rows += len(chunk.rows) + len(chunk.rejected)
         tally.rejected += len(chunk.rejected)

@@ -53,7 +53,8 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody has agreed to pay by; the defaults are those of who never registered.
 
     ``plan`` empty is the service's own; ``next_plan`` takes its place on ``next_plan_on`` (a day of the service's
-    zone). ``activated_at`` is the first registration, ``served_since`` the last one, or the end of a suspension.
+    zone), and the one it replaces stays in ``plan`` after that. ``activated_at`` is the first registration,
+    ``served_since`` the last one, or the end of a suspension.
     """
 
     registered: bool = False

@@ -28,13 +28,12 @@ SELECT s.number, s.status = 'registered', s.plan, s.next_plan, s.next_plan_on, s
  WHERE s.number = ANY(%(numbers)s)
 """
 
-# Primary-key look-ups. A change that was to come and has come by %(day)s stays.
+# Primary-key look-ups. What is replaced stays beside it, as a month's rental is by the plan of its first day; a
+# change that had come by %(lasting)s takes its place.
 SUBSCRIBE: Final = """
 UPDATE subscribers_subscriber AS s
-   SET plan = CASE WHEN %(from)s::date IS NULL THEN %(plan)s
-                   WHEN s.next_plan_on <= %(day)s THEN s.next_plan ELSE s.plan END,
-       next_plan = CASE WHEN %(from)s::date IS NULL THEN '' ELSE %(plan)s END,
-       next_plan_on = %(from)s::date, updated_at = now()
+   SET plan = CASE WHEN s.next_plan_on <= %(lasting)s THEN s.next_plan ELSE s.plan END,
+       next_plan = %(plan)s, next_plan_on = %(from)s, updated_at = now()
  WHERE s.number = ANY(%(numbers)s)
 """
 
@@ -205,11 +204,10 @@ async def contracts(connection: Connection, numbers: Iterable[str]) -> dict[str,
     return {row[0]: _contract(*row[1:]) for row in await cursor.fetchall()}
 
 
-async def subscribe(
-    connection: Connection, numbers: Sequence[str], plan: str, day: date, since: date | None
-) -> int:
-    """Give a plan to those who are known, at once or from a day on; how many. ``day`` is today."""
-    parameters = {"numbers": list(numbers), "plan": plan, "day": day, "from": since}
+async def subscribe(connection: Connection, numbers: Sequence[str], plan: str, today: date, since: date) -> int:
+    """Give a plan to those who are known, from today or a later day on; how many."""
+    lasting = today.replace(day=1) if since == today else today
+    parameters = {"numbers": list(numbers), "plan": plan, "lasting": lasting, "from": since}
     return (await connection.execute(SUBSCRIBE, parameters)).rowcount
 
 

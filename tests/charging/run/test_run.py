@@ -19,7 +19,8 @@ from louhua.charging.run import runner, store
 from louhua.charging.run.runner import RentalRun
 from louhua.config import Config, Database
 from louhua.creditors import Charging
-from louhua.db.pool import open_pool
+from louhua.db.pool import Connection, open_pool
+from louhua.subscribers.store import subscribe
 
 
 @pytest.fixture
@@ -234,6 +235,21 @@ def test_a_version_that_begins_within_the_month_charges_who_came_after_it(books:
     assert books.rows("SELECT payer, version, due FROM charging_rental ORDER BY payer") == [
         ("1", 1, 3000), ("2", 2, 6000),
     ]  # fmt: skip
+
+
+def test_a_plan_that_is_taken_within_the_month_costs_from_the_next_month_on(books: Books) -> None:
+    books.plan("free")
+    books.subscriber(plan="free")
+
+    async def change(_: object, connection: Connection) -> int:
+        day = date(2026, 11, 24)
+        return await subscribe(connection, [NUMBER], "", day, day)
+
+    assert books.move(change) == 1
+    books.run("2026-11", "2026-11-25")
+    assert books.rental("2026-11") is None
+    books.run("2026-12", "2026-12-01")
+    assert books.rental("2026-12") == (3000, 3000, 1, "full month", 31)
 
 
 def test_chunks_follow_each_other_through_all_subscribers(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:

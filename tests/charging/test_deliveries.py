@@ -103,7 +103,7 @@ def test_each_pays_by_the_plan_that_is_his_on_the_day(connected: Callable[[Conne
         first = local_day(today, config.service.zone)
         tomorrow = first + timedelta(days=1)
         await subscribe(connection, [ANNA], "own", first, tomorrow)
-        await subscribe(connection, [BEN], "trial", first, None)
+        await subscribe(connection, [BEN], "trial", first, first)
         charger = Charger(config)
         later = today + timedelta(days=1)
         await charge(

@@ -1,4 +1,4 @@
-"""What the commands share: the option that names the configuration, and how they say what is wrong."""
+"""What the commands share: the configuration's option, the audit, and how they say what is wrong."""
 
 import signal
 import sys
@@ -11,7 +11,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from louhua import audit
 from louhua.config import CONFIG_VARIABLE, Config, ConfigError, load
+from louhua.numbers import canonical
 
 ConfigOption = Annotated[
     Path | None,
@@ -41,6 +43,22 @@ def load_config(path: Path | None) -> Config:
         return load(path)
     except ConfigError as error:
         fail(*error.problems)
+
+
+def number_of(dialled: str, config: Config) -> str:
+    """A number in canonical form, however dialled; ends the program when it is none."""
+    number = canonical(dialled, config.service.country)
+    if not number:
+        fail(f"{dialled!r} is not a telephone number")
+    return number
+
+
+def record(config: Config, did: str, **about: str) -> None:
+    """Write down what the person at this terminal does now, or end the program: nothing is done unseen."""
+    try:
+        audit.record(config, did, **about)
+    except audit.CannotAudit as error:
+        fail(str(error))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from louhua.charging.plans import Item, Plan
-from louhua.charging.rating import GIVEN_AWAY, Usage, Why, local_day, minutes, month_of, on_trial, rate
+from louhua.charging.rating import GIVEN_AWAY, Usage, Why, local_day, minutes, month_of, on_trial, rate, read_month
 
 DAY = date(2026, 11, 23)
 
@@ -137,3 +137,16 @@ def test_no_month_costs_more_than_its_caps(
         assert its.cap is None or sum(rated.amount for rated in mine) <= its.cap
         paid = sum(rated.quantity for rated in mine if rated.why not in GIVEN_AWAY)
         assert sum(rated.amount for rated in mine) <= max(0, paid - its.free) * its.price
+
+
+@pytest.mark.parametrize("text", ["2026", "2026-13", "11-2026", "2026-11-01", "November", "", "2026-1x"])
+def test_what_is_no_month_is_explained(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a month; write it like 2026-11"):
+        read_month(text, date(2026, 11, 23))
+
+
+def test_months_to_come_are_refused() -> None:
+    assert read_month("2026-11", date(2026, 11, 23)) == date(2026, 11, 1)
+    assert read_month("2025-02", date(2026, 11, 23)) == date(2025, 2, 1)
+    with pytest.raises(ValueError, match="2026-12 has not begun; the latest is 2026-11"):
+        read_month("2026-12", date(2026, 11, 23))

@@ -11,18 +11,17 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from louhua import audit
 from louhua.alerts.history import History, history_of
 from louhua.alerts.states import ON_THEIR_WAY
 from louhua.alerts.story import Entry, Teller
 from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
-from louhua.numbers import canonical, masked, national
+from louhua.numbers import masked, national
 from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Profile
 from louhua.subscribers.store import Profiles, lookup
-from louhua.terminal import ConfigOption, fail, load_config, out
+from louhua.terminal import ConfigOption, load_config, number_of, out, record
 
 app = typer.Typer(help="Which alerts a number has, and why.", no_args_is_help=True)
 
@@ -103,13 +102,8 @@ def _print_entry(entry: Entry, local: datetime) -> None:
 
 
 def _look_up(config: Config, dialled: str, days: int, did: str) -> tuple[History, Profiles]:
-    number = canonical(dialled, config.service.country)
-    if not number:
-        fail(f"{dialled!r} is not a telephone number")
-    try:
-        audit.record(config, did, number=masked(number))
-    except audit.CannotAudit as error:
-        fail(str(error))
+    number = number_of(dialled, config)
+    record(config, did, number=masked(number))
     since = datetime.now(UTC) - timedelta(days=days)
 
     async def ask(connection: Connection) -> tuple[History, Profiles]:

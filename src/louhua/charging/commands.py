@@ -20,10 +20,10 @@ from louhua.db.commands import with_database
 from louhua.db.pool import Connection
 from louhua.log import setup_logging
 from louhua.money import parse_yuan, yuan
-from louhua.numbers import canonical, masked
+from louhua.numbers import masked
 from louhua.subscribers.profiles import Contract
 from louhua.subscribers.store import contracts
-from louhua.terminal import ConfigOption, fail, load_config, out
+from louhua.terminal import ConfigOption, fail, load_config, number_of, out, record
 
 app = typer.Typer(help="What subscribers pay, and why: bills, rentals, balances.", no_args_is_help=True)
 app.command()(run)
@@ -95,7 +95,7 @@ def refund(
     """Give back what was charged for a text or a rental, or a part of it, never more than once."""
     settings = load_config(config)
     thousandths = _yuan(amount) if amount else None
-    _record(settings, "refund", charge=str(charge))
+    record(settings, "billing refund", charge=str(charge))
 
     def move(connection: Connection) -> Awaitable[Moved]:
         return Movements(settings).refund(connection, charge, thousandths, audit.author(), reason, _key(key))
@@ -133,18 +133,9 @@ def balance(number: NumberArgument, config: ConfigOption = None) -> None:
 def _begin(config: Path | None, did: str, number: str) -> tuple[Config, str]:
     """The configuration and the canonical number, once it is written down who does what."""
     settings = load_config(config)
-    payer = canonical(number, settings.service.country)
-    if not payer:
-        fail(f"{number!r} is not a telephone number")
-    _record(settings, did, number=masked(payer))
+    payer = number_of(number, settings)
+    record(settings, f"billing {did}", number=masked(payer))
     return settings, payer
-
-
-def _record(settings: Config, did: str, **about: str) -> None:
-    try:
-        audit.record(settings, f"billing {did}", **about)
-    except audit.CannotAudit as error:
-        fail(str(error))
 
 
 def _move(settings: Config, move: Callable[[Connection], Awaitable[Moved]]) -> Moved:

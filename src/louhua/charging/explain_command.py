@@ -8,17 +8,16 @@ import typer
 from rich.markup import escape
 from rich.padding import Padding
 
-from louhua import audit
 from louhua.charging.catalogue import Catalogue
 from louhua.charging.explain import charged, explanation, rows_of, totals
-from louhua.charging.rating import local_day, month_of
+from louhua.charging.rating import local_day, month_of, read_month
 from louhua.charging.store import Row
 from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
 from louhua.money import yuan
-from louhua.numbers import canonical, masked, national
-from louhua.terminal import ConfigOption, fail, load_config, out
+from louhua.numbers import masked, national
+from louhua.terminal import ConfigOption, fail, load_config, number_of, out, record
 
 NumberArgument = Annotated[str, typer.Argument(help="The payer, however dialled.", metavar="NUMBER")]
 MonthOption = Annotated[
@@ -34,14 +33,13 @@ def explain(
 ) -> None:
     """Print every charge of a month with its price, quota and caps at that moment, and the sum."""
     settings = load_config(config)
-    payer = canonical(number, settings.service.country)
-    if not payer:
-        fail(f"{number!r} is not a telephone number")
-    wanted = read_month(month, settings)
+    payer = number_of(number, settings)
+    today = local_day(datetime.now(UTC), settings.service.zone)
     try:
-        audit.record(settings, "billing explain", number=masked(payer), month=f"{wanted:%Y-%m}")
-    except audit.CannotAudit as error:
+        wanted = read_month(month, today) if month else month_of(today)
+    except ValueError as error:
         fail(str(error))
+    record(settings, "billing explain", number=masked(payer), month=f"{wanted:%Y-%m}")
     catalogue = Catalogue()
 
     async def ask(connection: Connection) -> list[Row]:
@@ -53,16 +51,6 @@ def explain(
         _print_json(payer, wanted, rows, catalogue)
     else:
         _print_bill(f"{national(payer, settings.service.country)} in {wanted:%Y-%m}", rows, catalogue, settings)
-
-
-def read_month(text: str | None, settings: Config) -> date:
-    """A month by its first day; ends the program when it is none."""
-    if text is None:
-        return month_of(local_day(datetime.now(UTC), settings.service.zone))
-    try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
-    except ValueError:
-        fail(f"{text!r} is no month; write it like 2026-11")
 
 
 def _print_bill(title: str, rows: list[Row], catalogue: Catalogue, settings: Config) -> None:

@@ -16,7 +16,7 @@ from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
 from louhua.money import yuan
-from louhua.terminal import ConfigOption, fail, load_config, out
+from louhua.terminal import ConfigOption, fail, load_config, out, record
 
 app = typer.Typer(help="What the service costs: plans, and their versions.", no_args_is_help=True)
 
@@ -87,12 +87,10 @@ def add(
 
     try:
         if not check:
-            audit.record(settings, "plans add", plan=plan.name)
+            record(settings, "plans add", plan=plan.name)
         version = with_database(settings, store)
     except PlanError as error:
         fail(*(f"{file}: {problem}" for problem in error.problems))
-    except audit.CannotAudit as error:
-        fail(str(error))
     said = "could be added as" if check else "is"
     until = f" until {plan.valid_until}" if plan.valid_until else ""
     out.print(f"{plan.name} {said} version {version.number}, valid from {plan.valid_from}{until}", highlight=False)

@@ -100,6 +100,17 @@ def month_of(day: date) -> date:
     return day.replace(day=1)
 
 
+def read_month(text: str, today: date) -> date:
+    """``2026-11`` as its first day; raises ``ValueError`` with the way out for what is none, or is to come."""
+    try:
+        month = datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007  # a month has no zone
+    except ValueError:
+        raise ValueError(f"{text!r} is not a month; write it like {today:%Y-%m}") from None
+    if month > today:
+        raise ValueError(f"{text} has not begun; the latest is {today:%Y-%m}")
+    return month
+
+
 def local_day(at: datetime, zone: ZoneInfo) -> date:
     """The operator's day of a moment: days and months are those of the service's zone."""
     return at.astimezone(zone).date()

@@ -5,17 +5,16 @@ from typing import Annotated
 
 import typer
 
-from louhua import audit
 from louhua.charging.catalogue import Catalogue
 from louhua.charging.plans import Plan
 from louhua.charging.rating import local_day, month_of
 from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
-from louhua.numbers import canonical, masked
+from louhua.numbers import masked
 from louhua.subscribers.store import contracts, hold, pay
 from louhua.subscribers.store import subscribe as give
-from louhua.terminal import ConfigOption, fail, load_config, out
+from louhua.terminal import ConfigOption, fail, load_config, number_of, out, record
 
 _DEFAULT = "default"
 
@@ -36,15 +35,10 @@ def subscribe(
 ) -> None:
     """Give somebody a plan, or another way to pay. The rental of a month that is charged stays as it was."""
     settings = load_config(config)
-    payer = canonical(number, settings.service.country)
-    if not payer:
-        fail(f"{number!r} is not a telephone number")
+    payer = number_of(number, settings)
     if plan is None and prepaid is None:
         fail("nothing is to change; name a --plan, or --prepaid or --postpaid")
-    try:
-        audit.record(settings, "billing subscribe", number=masked(payer))
-    except audit.CannotAudit as error:
-        fail(str(error))
+    record(settings, "billing subscribe", number=masked(payer))
     today = local_day(datetime.now(UTC), settings.service.zone)
 
     async def change(connection: Connection) -> str:

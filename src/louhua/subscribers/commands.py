@@ -11,18 +11,17 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from louhua import audit
 from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
 from louhua.hours import Hours, parse_hours
-from louhua.numbers import canonical, masked, national
+from louhua.numbers import masked, national
 from louhua.subscribers.import_command import import_
 from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.profiles import Language, Listing, Privacy, Profile, Sender, Status
 from louhua.subscribers.rows import MOST_TEXTS
 from louhua.subscribers.store import Entry, change_lists, forget, hold, listed, lookup, save
-from louhua.terminal import ConfigOption, fail, load_config, out
+from louhua.terminal import ConfigOption, fail, load_config, number_of, out, record
 
 app = typer.Typer(help="Who is registered, and how.", no_args_is_help=True)
 app.command("import")(import_)
@@ -264,7 +263,7 @@ def allow(
 
 def _list(path: Path | None, listing: Listing, number: str, entry: str, *, remove: bool) -> None:
     settings, wanted = _begin(path, f"{listing} --remove" if remove else listing, number)
-    entries: Sequence[Entry] = [(wanted, listing, _number(entry, settings))]
+    entries: Sequence[Entry] = [(wanted, listing, number_of(entry, settings))]
 
     async def change(connection: Connection) -> bool:
         async with connection.transaction():
@@ -283,16 +282,6 @@ def _list(path: Path | None, listing: Listing, number: str, entry: str, *, remov
 def _begin(path: Path | None, did: str, number: str) -> tuple[Config, str]:
     """The configuration and the canonical number, once it is written down who does what."""
     settings = load_config(path)
-    wanted = _number(number, settings)
-    try:
-        audit.record(settings, f"subscribers {did}", number=masked(wanted))
-    except audit.CannotAudit as error:
-        fail(str(error))
+    wanted = number_of(number, settings)
+    record(settings, f"subscribers {did}", number=masked(wanted))
     return settings, wanted
-
-
-def _number(text: str, config: Config) -> str:
-    number = canonical(text, config.service.country)
-    if not number:
-        fail(f"{text!r} is not a telephone number")
-    return number

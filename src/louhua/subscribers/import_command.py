@@ -9,7 +9,6 @@ import typer
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TimeRemainingColumn
 from rich.text import Text
 
-from louhua import audit
 from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
@@ -17,7 +16,7 @@ from louhua.subscribers.importing import Rejects, Tally, load, opened, rejects_o
 from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.rows import CELLS, BadFile, Table
 from louhua.subscribers.store import plan_names
-from louhua.terminal import ConfigOption, ended_by_sigterm, err, fail, load_config, out
+from louhua.terminal import ConfigOption, ended_by_sigterm, err, fail, load_config, out, record
 
 SOME_REJECTED: Final = 2
 """Exit status when all but some rows are imported."""
@@ -52,10 +51,7 @@ def import_(
     FILE.rejected.csv with the reason; then the exit status is 2.
     """
     settings = load_config(config)
-    try:
-        audit.record(settings, "subscribers import", file=str(file))
-    except audit.CannotAudit as error:
-        fail(str(error))
+    record(settings, "subscribers import", file=str(file))
     try:
         codecs.lookup(encoding)
     except LookupError:

@@ -18,7 +18,6 @@ from louhua.charging.run.rules import (
     overdue,
     paid,
     payable,
-    read_month,
     rental_of,
 )
 from louhua.creditors import Charging
@@ -177,19 +176,6 @@ def test_a_month_that_is_over_is_ended_once(
 )
 def test_how_long_a_day_lasts_yet(now: datetime, zone: str, hours: int) -> None:
     assert midnight_after(now, ZoneInfo(zone)) - now == timedelta(hours=hours)
-
-
-@pytest.mark.parametrize("text", ["2026", "2026-13", "11-2026", "2026-11-01", "November", "", "2026-1x"])
-def test_what_is_no_month_is_explained(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a month; write it like 2026-11"):
-        read_month(text, TODAY)
-
-
-def test_months_to_come_are_refused() -> None:
-    assert read_month("2026-11", TODAY) == NOVEMBER
-    assert read_month("2025-02", TODAY) == date(2025, 2, 1)
-    with pytest.raises(ValueError, match="2026-12 has not begun; the latest is 2026-11"):
-        read_month("2026-12", TODAY)
 
 
 @pytest.mark.parametrize(

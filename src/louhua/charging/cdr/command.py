@@ -10,7 +10,6 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 from rich.table import Table
 
-from louhua import audit
 from louhua.charging.cdr import store
 from louhua.charging.cdr.exporter import Exporter, LedgerChanged
 from louhua.charging.cdr.files import Differs, directory
@@ -20,7 +19,7 @@ from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
 from louhua.money import yuan
-from louhua.terminal import ConfigOption, ended_by_sigterm, err, fail, load_config, out
+from louhua.terminal import ConfigOption, ended_by_sigterm, err, fail, load_config, out, record
 
 app = typer.Typer(help="Files of charges, for the operator's mediation.", no_args_is_help=True)
 
@@ -115,10 +114,7 @@ def verify(
 
 def _begin(config: Path | None, did: str) -> Config:
     settings = load_config(config)
-    try:
-        audit.record(settings, did)
-    except audit.CannotAudit as error:
-        fail(str(error))
+    record(settings, did)
     return settings
 
 

@@ -7,17 +7,16 @@ import typer
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TimeRemainingColumn
 from rich.text import Text
 
-from louhua import audit
-from louhua.charging.rating import local_day
+from louhua.charging.rating import local_day, read_month
 from louhua.charging.run import store
-from louhua.charging.run.rules import may_be_forgotten, read_month
+from louhua.charging.run.rules import may_be_forgotten
 from louhua.charging.run.runner import RentalRun, Tally
 from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
 from louhua.log import setup_logging
 from louhua.money import yuan
-from louhua.terminal import ConfigOption, ended_by_sigterm, err, fail, load_config, out
+from louhua.terminal import ConfigOption, ended_by_sigterm, err, fail, load_config, out, record
 
 
 class _Subscribers(ProgressColumn):
@@ -45,9 +44,9 @@ def run(
         wanted = read_month(month, today)
         if may_be_forgotten(wanted, today, settings.retention.charges):
             fail(f"who has paid for {month} is not kept any more (retention.charges), and would pay twice")
-        audit.record(settings, "billing run", month=f"{wanted:%Y-%m}")
-    except (ValueError, audit.CannotAudit) as error:
+    except ValueError as error:
         fail(str(error))
+    record(settings, "billing run", month=f"{wanted:%Y-%m}")
     setup_logging("billing")
     with ended_by_sigterm():
         tally = _run(settings, wanted, now)

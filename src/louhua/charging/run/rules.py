@@ -150,17 +150,6 @@ def midnight_after(at: datetime, zone: ZoneInfo) -> datetime:
     return datetime.combine(tomorrow, time(0), zone).astimezone(UTC)
 
 
-def read_month(text: str, today: date) -> date:
-    """``2026-11`` as its first day; raises ``ValueError`` with the way out for what is none, or is to come."""
-    try:
-        month = datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007  # a month has no zone
-    except ValueError:
-        raise ValueError(f"{text!r} is not a month; write it like {today:%Y-%m}") from None
-    if month > today:
-        raise ValueError(f"{text} has not begun; the latest is {today:%Y-%m}")
-    return month
-
-
 def may_be_forgotten(month: date, today: date, kept: timedelta) -> bool:
     """Whether paid rentals of a month may have been removed, so that nobody can tell who has paid.
 

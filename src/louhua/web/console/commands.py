@@ -11,9 +11,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from louhua import audit
 from louhua.config import Config
-from louhua.terminal import ConfigOption, fail, load_config, out
+from louhua.terminal import ConfigOption, fail, load_config, out, record
 from louhua.web.console.roles import ADMIN, NAMES
 
 app = typer.Typer(help="Who may log in to the console.", no_args_is_help=True)
@@ -40,7 +39,7 @@ def add(
 
     settings = load_config(config)
     password = _password(from_stdin=password_stdin)
-    _record(settings, "staff add", account=name, role=role)
+    record(settings, "staff add", account=name, role=role)
     _do(settings, lambda: accounts.add(name, password, role))
     out.print(f"{escape(name)} may log in as {escape(role)}", highlight=False)
 
@@ -51,7 +50,7 @@ def list_(config: ConfigOption = None) -> None:
     from louhua.web.console import accounts
 
     settings = load_config(config)
-    _record(settings, "staff list")
+    record(settings, "staff list")
     table = Table("name", "roles", "active", "last login", box=None, pad_edge=False, header_style="bold")
     for account in _do(settings, accounts.accounts):
         last = account.last_login
@@ -82,7 +81,7 @@ def set_(
         fail("nothing is to change; name an option, as --inactive (louhua staff set --help has all)")
     new = _password(from_stdin=password_stdin) if wants_password else None
     did = {"role": role, "active": None if active is None else _yes(active), "password": new and "new"}
-    _record(settings, "staff set", account=name, **{key: value for key, value in did.items() if value})
+    record(settings, "staff set", account=name, **{key: value for key, value in did.items() if value})
     _do(settings, lambda: accounts.change(name, role=role, active=active, password=new))
     out.print(f"{escape(name)} is set", highlight=False)
 
@@ -93,7 +92,7 @@ def unlock(name: NameArgument, config: ConfigOption = None) -> None:
     from louhua.web.console import accounts
 
     settings = load_config(config)
-    _record(settings, "staff unlock", account=name)
+    record(settings, "staff unlock", account=name)
     count = _do(settings, lambda: accounts.unlock(name))
     out.print(f"{escape(name)} may try again" if count else f"{escape(name)} had no failed login", highlight=False)
 
@@ -109,13 +108,6 @@ def _password(*, from_stdin: bool) -> str:
             fail("standard input has no password in its first line")
         return password
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt="The same again"))
-
-
-def _record(settings: Config, did: str, **about: str) -> None:
-    try:
-        audit.record(settings, did, **about)
-    except audit.CannotAudit as error:
-        fail(str(error))
 
 
 def _do(settings: Config, work: Callable[[], T]) -> T:

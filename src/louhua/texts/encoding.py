@@ -13,7 +13,6 @@ import msgspec
 GSM_7BIT: Final = 0x00
 """data_coding of the SMSC's default alphabet (SMPP 3.4, section 5.2.19)."""
 LATIN_1: Final = 0x03
-BINARY: Final = 0x04
 UCS2: Final = 0x08
 
 UDH_INDICATOR: Final = 0x40

@@ -36,6 +36,14 @@ def test_everybody_has_a_number_of_their_own() -> None:
     assert len(set(numbers)) == plan.CALLEES + plan.CALLERS
 
 
+def test_some_registered_ones_pay_beforehand_and_some_of_them_have_little() -> None:
+    people = plan.people(random.Random(3))
+    money = [person.money for person in people if person.money is not None]
+    assert 0 < len(money) < sum(person.registered for person in people)
+    assert min(money) < 1000 < max(money)
+    assert all(person.registered for person in people if person.money is not None)
+
+
 def test_only_who_hears_the_menu_chooses() -> None:
     chance = random.Random(4)
     assert {plan.wish(chance, Reason.BUSY) for _ in range(100)} == {Choice.NONE}

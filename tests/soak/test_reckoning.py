@@ -1,8 +1,9 @@
 """The reckoning finds what is wrong: one good soak, spoilt in one place at a time."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -10,10 +11,12 @@ import pytest
 from louhua.alerts.states import Kind
 from louhua.alerts.wording import Facts, Wording
 from louhua.bus.events import Choice, Reason
+from louhua.charging.plans import Plan
 from louhua.config import Service
 from louhua.sandbox.handsets import TYPE_0, Message
 from louhua.soak import reckoning
 from louhua.soak.ledger import PROOF, Call, Dialled, Ended, Person
+from louhua.soak.money import UNCHARGED, Books
 from louhua.soak.reckoning import Evidence, Record, Written, reckon
 from louhua.soak.smsc import Got, JournalLine, Switched, Taken
 from louhua.texts.encoding import segment, split_header
@@ -137,9 +140,18 @@ def outbox(resent: Sequence[int] = (), more: Sequence[Written] = ()) -> list[Wri
     return [*rows, *more]
 
 
+BOOKS = Books(plan=Plan(name="free", valid_from=date(2026, 1, 1)), zone=ZoneInfo("Asia/Shanghai"))
+"""Nothing costs anything."""
+
+
 def evidence(**changes: Any) -> Evidence:
     good = Evidence(
-        people=PEOPLE, calls=CALLS, records=[record(one) for one in CALLS], outbox=outbox(), journal=journal()
+        people=PEOPLE,
+        calls=CALLS,
+        records=[record(one) for one in CALLS],
+        outbox=outbox(),
+        journal=journal(),
+        books=BOOKS,
     )
     return msgspec.structs.replace(good, **changes)
 
@@ -217,6 +229,11 @@ NOT_YET = text(1, OPEN, TEXTS[1][1], OFF + 30)
 )
 def test_what_is_wrong_is_found(changes: dict[str, Any], what: set[str]) -> None:
     assert found(**changes) == what
+
+
+def test_money_is_reckoned_too() -> None:
+    plan = Plan.model_validate({"name": "dear", "valid_from": date(2026, 1, 1), "items": {"missed": {"price": 1}}})
+    assert found(books=msgspec.structs.replace(BOOKS, plan=plan)) == {UNCHARGED}
 
 
 def test_a_text_that_came_twice_is_allowed_where_it_is_marked() -> None:

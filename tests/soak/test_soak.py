@@ -7,7 +7,8 @@ from rich.console import Console
 
 from louhua.soak import plan
 from louhua.soak.command import show
-from louhua.soak.reckoning import LOST_CALL, Difference, Reckoning
+from louhua.soak.difference import Difference
+from louhua.soak.reckoning import LOST_CALL, Reckoning
 from louhua.soak.run import Outcome, Terms, run
 
 SHORT = Terms(seconds=20, seed=1, per_second=4, every_s=1.3, longest_s=3, settle_limit_s=75)
@@ -22,6 +23,9 @@ def test_nothing_is_lost_and_nothing_is_doubled() -> None:
     assert set(outcome.faults) == {f"{how} {target}" for how, target in plan.FAULTS}
     assert outcome.reckoning.recorded >= outcome.reckoning.taken > SHORT.seconds * SHORT.per_second / 4
     assert outcome.reckoning.texts > 10
+    taken = outcome.reckoning.takings
+    assert taken.texts > 10
+    assert 0 < taken.prepaid < taken.amount
     assert max(map(len, lines)) <= 80
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from louhua.money import yuan
 from louhua.processes import StartError
 from louhua.soak.run import Outcome, Terms, run
 
@@ -64,7 +65,7 @@ def soak(
 
 def show(outcome: Outcome, console: Console) -> None:
     """Print the reckoning, at most 80 columns wide."""
-    found = outcome.reckoning
+    found, taken = outcome.reckoning, outcome.reckoning.takings
     table = Table(title="louhua soak", show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -79,9 +80,15 @@ def show(outcome: Outcome, console: Console) -> None:
         ("marked as sent again", found.marked),
         ("that came twice, and are marked", found.resent),
         ("sent on late news of a phone", found.late),
+        ("texts charged", taken.texts),
+        ("sent free for want of money", taken.unpaid),
+        ("came, unknown to the platform: free", taken.unsure),
         ("differences", len(found.differences)),
     ):
         table.add_row(name, f"{value:,}")
+    table.add_row("charged for texts", f"{yuan(taken.amount)} yuan")
+    table.add_row("of it from balances", f"{yuan(taken.prepaid)} yuan")
+    table.add_row("rentals collected", f"{yuan(taken.rentals)} yuan")
     table.add_row("settled after", f"{outcome.settled_s:,.0f} s")
     table.add_row("faults", f"{sum(outcome.faults.values()):,}")
     table.add_row("roles that died of something else", f"{outcome.died_alone:,}")

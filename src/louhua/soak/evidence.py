@@ -9,6 +9,7 @@ import psycopg
 from louhua.bus.events import Choice
 from louhua.config import Config
 from louhua.db.pool import database_url
+from louhua.soak.books import open_books, read_books, still_open
 from louhua.soak.journal import read
 from louhua.soak.ledger import Ledger, Person
 from louhua.soak.reckoning import Evidence, Record, Written
@@ -24,13 +25,13 @@ SELECT t.id, t.recipient, t.resent, a.id, a.calls
 """
 _RESTLESS: Final = """
 SELECT (SELECT count(*) FROM alerts_alert WHERE state IN ('held', 'due', 'sending', 'sent')),
-       (SELECT count(*) FROM texts_text WHERE state IN ('queued', 'sending', 'submitted')),
+       (SELECT count(*) FROM texts_text WHERE state IN ('reserving', 'queued', 'sending', 'submitted')),
        (SELECT count(*) FROM reachability_watch)
 """
 
 
 async def introduce(config: Config, people: Sequence[Person]) -> None:
-    """Tell the platform who its subscribers are."""
+    """Tell the platform who its subscribers are, what everything costs, and how they pay."""
     connection = await psycopg.AsyncConnection.connect(database_url(config), autocommit=True)
     async with connection:
         await save(
@@ -46,6 +47,7 @@ async def introduce(config: Config, people: Sequence[Person]) -> None:
             ],
             told={person.number for person in people},
         )
+        await open_books(connection, config, people)
 
 
 async def collect(config: Config, ledger: Ledger, people: Sequence[Person], journal: Path) -> tuple[Evidence, str]:
@@ -58,6 +60,8 @@ async def collect(config: Config, ledger: Ledger, people: Sequence[Person], jour
         restless = await (await connection.execute(_RESTLESS)).fetchone() or (0, 0, 0)
         records = await (await connection.execute(_RECORDS)).fetchall()
         outbox = await (await connection.execute(_OUTBOX)).fetchall()
+        books = await read_books(connection, config)
+        unsettled = await still_open(connection)
     evidence = Evidence(
         people=people,
         calls=ledger.calls,
@@ -70,6 +74,9 @@ async def collect(config: Config, ledger: Ledger, people: Sequence[Person], jour
             for row in outbox
         ],
         journal=list(read(journal, JournalLine)),
+        books=books,
     )
-    left = zip(restless, ("alerts", "texts", "watches"), strict=True)
-    return evidence, ", ".join(f"{count} {what}" for count, what in left if count)
+    left = [
+        f"{count} {what}" for count, what in zip(restless, ("alerts", "texts", "watches"), strict=True) if count
+    ]
+    return evidence, ", ".join(left + [unsettled] * bool(unsettled))

@@ -13,12 +13,16 @@ from louhua.soak.journal import Journal, read
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is called (canonical number), as the platform is told at the beginning."""
+    """Somebody who is called (canonical number), as the platform is told at the beginning.
+
+    ``money`` is what he has paid in, in thousandths of a yuan; ``None``: he pays afterwards.
+    """
 
     number: str
     registered: bool
     voicemail: bool
     tells_power_on: bool
+    money: int | None = None
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True, tag=True):

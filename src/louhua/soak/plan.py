@@ -20,6 +20,9 @@ _ON_S: Final = (4.0, 12.0)
 _OFF_S: Final = (4.0, 20.0)
 """How long a phone is on, or off, at least and at most."""
 
+_MONEY: Final = {0: 400, 4: 100_000}
+"""What is paid in, in thousandths of a yuan."""
+
 _WISHES: Final = {
     Choice.CALL_BACK: 40,
     Choice.POWER_ON: 25,
@@ -59,13 +62,17 @@ FAULTS: Final[tuple[tuple[How, str], ...]] = (
 
 
 def people(chance: random.Random) -> list[Person]:
-    """Those who are called: half registered, a third with voicemail, a quarter who tell nobody they are on."""
+    """Those who are called: half registered, a third with voicemail, a quarter who tell nobody they are on.
+
+    A quarter pays beforehand, of whom every other one is soon without money.
+    """
     return [
         Person(
             number=f"86138{chance.randrange(10**4):04}{number:04}",
             registered=number % 2 == 0,
             voicemail=number % 3 == 0,
             tells_power_on=number % 4 != 1,
+            money=_MONEY.get(number % 8),
         )
         for number in range(CALLEES)
     ]

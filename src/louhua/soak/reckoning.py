@@ -3,7 +3,7 @@
 Calls first: each call that the platform took is recorded once, as what its caller may have chosen. Then texts:
 each recorded call is counted once over the texts that tell of its kind, no text came twice unless the outbox says
 that it was sent again, none tells of calls to a phone that has been off ever since, and nobody hears of a phone
-whose owner tells nobody.
+whose owner tells nobody. Then money.
 """
 
 from collections import Counter
@@ -15,8 +15,11 @@ import msgspec
 
 from louhua.alerts.states import Kind
 from louhua.bus.events import Choice, Reason
+from louhua.soak import money
+from louhua.soak.difference import Difference
 from louhua.soak.inbox import Phones, Saying, Text, saying, texts
 from louhua.soak.ledger import Call, Person, must_be_recorded, possible_choices
+from louhua.soak.money import Books, Takings
 from louhua.soak.smsc import JournalLine
 
 LOST_CALL: Final = "call lost"
@@ -52,13 +55,6 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     alert_calls: int
 
 
-class Difference(msgspec.Struct, frozen=True):
-    """Something that is not as it must be."""
-
-    what: str
-    detail: str
-
-
 class Reckoning(msgspec.Struct, kw_only=True):
     """What was found. ``marked`` are the texts that were sent again as nobody knew whether the SMSC had them,
     ``resent`` the messages that came twice because of it. ``late`` are the texts that were sent to a phone which
@@ -75,6 +71,7 @@ class Reckoning(msgspec.Struct, kw_only=True):
     marked: int = 0
     resent: int = 0
     late: int = 0
+    takings: Takings = Takings()
     differences: list[Difference] = []
 
     @property
@@ -91,6 +88,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     records: Sequence[Record]
     outbox: Sequence[Written]
     journal: Sequence[JournalLine]
+    books: Books
 
 
 class _Key(msgspec.Struct, frozen=True):
@@ -129,6 +127,7 @@ def reckon(evidence: Evidence) -> Reckoning:
         for at in text.got_at
         if (since := phones.off_since(text.recipient, at)) is not None and since < at
     ]
+    differences += money.differences(evidence.books, got, people)
     return Reckoning(
         calls=len(evidence.calls),
         answered=sum(call.ended is not None and call.ended.status == 200 for call in evidence.calls),
@@ -140,6 +139,7 @@ def reckon(evidence: Evidence) -> Reckoning:
         marked=sum(row.resent for row in evidence.outbox),
         resent=resent,
         late=late,
+        takings=money.takings(evidence.books, got),
         differences=differences,
     )
 

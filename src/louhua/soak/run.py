@@ -14,6 +14,7 @@ import psycopg
 
 from louhua.sandbox.platform import Platform, free_port, settings
 from louhua.soak import plan
+from louhua.soak.books import SETTINGS
 from louhua.soak.evidence import collect, introduce
 from louhua.soak.faults import Faults
 from louhua.soak.ledger import Ledger, Person
@@ -77,6 +78,7 @@ def run(terms: Terms, say: Say) -> Outcome:
 _OVERRIDES: Final[dict[str, dict[str, Any]]] = {
     "smsc": {"window": 50},
     "alerts": {"daily_limit": 0, "missed_after_message": True},
+    "charging": SETTINGS,
 }
 """Every call is told of today, so that the reckoning can wait for it."""
 

@@ -124,6 +124,35 @@ def test_a_held_text_goes_when_there_is_money_merged_with_what_came_meanwhile(te
     tell(story, charging={"refused": "hold"})
 
 
+@pytest.mark.parametrize(
+    ("config", "kept"), [({"refused": "hold"}, 0), ({"refused": "drop"}, 0), ({"refused": "free"}, 1)]
+)
+def test_what_is_not_sent_is_not_counted_for_the_day(tell: Tell, config: dict[str, str], kept: int) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.prepaid()
+        await missed_call(it)
+        assert await it.claim() == []
+        assert await it.rows("SELECT texts FROM alerts_daily") == [(1,)]
+        await it.cashier.reserve_some()
+        assert await it.rows("SELECT texts FROM alerts_daily") == [(kept,)]
+
+    tell(story, charging=config)
+
+
+def test_what_was_counted_yesterday_is_not_taken_off_today(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.prepaid()
+        await missed_call(it)
+        await it.claim()
+        await it.rows("UPDATE alerts_daily SET texts = 0 RETURNING 1")
+        await it.cashier.reserve_some()
+        assert await it.rows("SELECT texts FROM alerts_daily") == [(0,)]
+
+    tell(story, charging={"refused": "drop"})
+
+
 def test_who_asks_without_money_is_told_so_once(tell: Tell) -> None:
     async def story(it: Story) -> None:
         await it.plan(items=ITEMS)

@@ -14,9 +14,9 @@ SELECT number, %(day)s, texts FROM unnest(%(numbers)s::text[], %(texts)s::int[])
 RETURNING d.number, d.texts
 """
 
-# Primary key.
+# Primary key. What was counted before midnight is not taken off the new day.
 UNCOUNT_TEXTS: Final = """
-UPDATE alerts_daily AS d SET texts = d.texts - given.texts
+UPDATE alerts_daily AS d SET texts = greatest(d.texts - given.texts, 0)
   FROM unnest(%(numbers)s::text[], %(texts)s::int[]) AS given (number, texts)
  WHERE d.number = given.number AND d.day = %(day)s
 """

@@ -9,11 +9,14 @@ from datetime import datetime
 
 from louhua.alerts import rules, store
 from louhua.alerts.answers import Answer, Reply
+from louhua.alerts.daily import uncount_texts
 from louhua.alerts.metrics import ALERTS
+from louhua.alerts.sending import UNCOUNTED
 from louhua.alerts.states import Kind
 from louhua.alerts.wording import Wording
 from louhua.bus.events import Event, PhoneReachable, Source
 from louhua.charging.plans import Item
+from louhua.charging.rating import local_day
 from louhua.charging.till import Till
 from louhua.config import Config
 from louhua.db.pool import Connection
@@ -22,7 +25,7 @@ from louhua.reachability.sources import Sources
 from louhua.reachability.store import News, end_watches, latest, probe_soon, watch
 from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.store import lookup
-from louhua.texts.outbox import NO_CREDIT, TextChange, TextDraft, TextKind, TextState
+from louhua.texts.outbox import CREDIT_AWAY, NO_CREDIT, TextChange, TextDraft, TextKind, TextState
 from louhua.texts.routes import Routes
 from louhua.texts.smpp.status import Retry
 from louhua.texts.store import enqueue
@@ -50,6 +53,7 @@ class Outcomes:
         await self._alerts_changed(connection, changes, at)
         await self._till.texts_changed(connection, changes, at)
         await self._tell_who_cannot_pay(connection, changes, at)
+        await self._uncount(connection, changes, at)
         probed = await self._prober.read(connection, changes)
         texted = await delivered_texts(connection, changes)
         news = latest([*probed, *texted])
@@ -84,6 +88,15 @@ class Outcomes:
             for number in numbers
         ]
         await enqueue(connection, drafts, at, self._routes)
+
+    async def _uncount(self, connection: Connection, changes: Sequence[TextChange], at: datetime) -> None:
+        """What never went for want of money is none of the texts that its recipient may get today."""
+        unsent = Counter(
+            change.recipient
+            for change in changes
+            if change.error in (NO_CREDIT, CREDIT_AWAY) and change.tag.item not in UNCOUNTED
+        )
+        await uncount_texts(connection, unsent, local_day(at, self._service.zone))
 
     async def _alerts_changed(self, connection: Connection, changes: Sequence[TextChange], at: datetime) -> None:
         by_state: dict[TextState, list[TextChange]] = {}

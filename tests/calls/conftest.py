@@ -67,6 +67,14 @@ class Caller:
         return path.read_text(errors="replace") if path.exists() else ""
 
 
+def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
+    """Wait for something that nobody tells."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 class Server:
     """The server's process: its port, its news, its orders."""
 

@@ -2,11 +2,9 @@
 
 import re
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.calls.conftest import Server
+from tests.calls.conftest import Server, until
 from tests.calls.sipp.scenario import DIVERSION, Scenario
 
 from louhua.bus.events import Outcome
@@ -14,14 +12,6 @@ from louhua.bus.events import Outcome
 PATIENT = "Diversion: <sip:13800138004@ims>"
 MESSAGE = "Diversion: <sip:13800138003@ims>"
 REFUSED = Scenario().invite(DIVERSION).ringing().expect(503, has=[("Retry-After", "5")]).ack_refusal()
-
-
-def until(condition: Callable[[], bool], limit_s: float = 10.0) -> None:
-    """Wait for something that nobody tells."""
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def waiting_caller() -> Scenario:

@@ -68,9 +68,9 @@ def test_sigterm_stops_and_removes_what_was_started(directory: Path, command: li
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as running:
-        until(begun)
-        family = psutil.Process(running.pid).children(recursive=True)
-        assert family
+        process = psutil.Process(running.pid)
+        until(lambda: begun() and bool(process.children()))
+        family = process.children(recursive=True)
         running.terminate()
         assert running.wait(60) != 0
     assert list(directory.glob("louhua-*")) == []

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,13 +31,22 @@ def test_json_is_one_object_with_the_promised_keys() -> None:
     assert read["at_once"] == 620
 
 
-def test_the_table_fits_a_terminal() -> None:
+def shown(result: Result) -> list[str]:
     console = Console(width=80, record=True, file=None, quiet=False)
     with console.capture() as captured:
-        show(RESULT, console)
-    lines = captured.get().splitlines()
+        show(result, console)
+    return captured.get().splitlines()
+
+
+def test_the_table_fits_a_terminal() -> None:
+    lines = shown(RESULT)
     assert max(len(line) for line in lines) <= 80
     assert any("CPU a call: total" in line and "6.00 ms" in line for line in lines)
+
+
+@pytest.mark.parametrize(("unit", "rate"), [("call", "120.4 calls/s"), ("delivery", "120.4 deliveries/s")])
+def test_units_are_several(unit: str, rate: str) -> None:
+    assert rate in "".join(shown(msgspec.structs.replace(RESULT, unit=unit)))
 
 
 @pytest.mark.parametrize(

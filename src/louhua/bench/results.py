@@ -35,8 +35,9 @@ def show(result: Result, console: Console) -> None:
     table = Table(title=f"louhua bench {result.bench}", show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right")
-    table.add_row(f"{result.unit}s", f"{result.count:,}")
-    table.add_row("rate", f"{result.rate:,.1f} {result.unit}s/s")
+    units = _several(result.unit)
+    table.add_row(units, f"{result.count:,}")
+    table.add_row("rate", f"{result.rate:,.1f} {units}/s")
     table.add_row("failures", f"{result.failures:,}")
     table.add_row("p50", f"{result.p50_ms:,.1f} ms")
     table.add_row("p99", f"{result.p99_ms:,.1f} ms")
@@ -46,6 +47,10 @@ def show(result: Result, console: Console) -> None:
     for name, value in result.details.items():
         table.add_row(name.replace("_", " "), f"{value:,.2f}" if isinstance(value, float) else f"{value:,}")
     console.print(table)
+
+
+def _several(unit: str) -> str:
+    return f"{unit[:-1]}ies" if unit.endswith("y") else f"{unit}s"
 
 
 def _rounded(value: Any) -> Any:

@@ -1,12 +1,17 @@
 """How large a request may be, judged while it comes: Django would first read all of it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from django.http import JsonResponse
 
 LARGEST: Final = 512 * 1024
 """Octets of a request's body."""
+
+_DISCARDED: Final = 16 * LARGEST
+_LINGER_S: Final = 5.0
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
@@ -31,7 +36,7 @@ class BodyLimit:
             return
         announced = dict(scope["headers"]).get(b"content-length", b"0")
         if announced.isdigit() and int(announced[:18]) > self._largest:
-            await _refuse(send)
+            await _refuse(receive, send)
             return
         came = 0
 
@@ -43,11 +48,30 @@ class BodyLimit:
 
         await self._application(scope, counted, send)
         if came > self._largest:
-            await _refuse(send)
+            await _refuse(receive, send)
 
 
-async def _refuse(send: Send) -> None:
+async def _refuse(receive: Receive, send: Send) -> None:
+    """Answer at once, then let the client finish for a while: a connection that is closed with octets unread is
+    reset, and the answer lost (RFC 9112, 9.6)."""
     response = JsonResponse({"detail": f"the request is larger than {LARGEST} octets", "problems": []})
-    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(response.content)).encode()),
+        (b"connection", b"close"),
+    ]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": response.content})
+    await send({"type": "http.response.body", "body": response.content, "more_body": True})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_S):
+            await _discard(receive)
+    await send({"type": "http.response.body"})
+
+
+async def _discard(receive: Receive) -> None:
+    discarded = 0
+    while discarded < _DISCARDED:
+        message = await receive()
+        if not message.get("more_body"):
+            return
+        discarded += len(message["body"])

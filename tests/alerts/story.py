@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from louhua.alerts.enquiries import Enquiries
-from louhua.alerts.store import expire_offers
+from louhua.alerts.offers import expire_offers
 from louhua.alerts.worker import AlertWorker
 from louhua.bus.events import (
     CallEnded,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.alerts.story import CALLEE, Story, Tell
 
-from louhua.alerts.store import expire_offers
+from louhua.alerts.offers import expire_offers
 from louhua.bus.events import Choice, Reason, ReceiptState, Treatment
 from louhua.hours import Hours
 from louhua.subscribers.profiles import Language, Status

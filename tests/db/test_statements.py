@@ -10,6 +10,7 @@ MODULES = [
     "louhua.alerts.callers",
     "louhua.alerts.daily",
     "louhua.alerts.history",
+    "louhua.alerts.offers",
     "louhua.alerts.store",
     "louhua.charging.balances",
     "louhua.charging.catalogue",

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 from msgspec import structs
 
-from louhua.alerts import store
+from louhua.alerts import offers
 from louhua.alerts.answers import Answer, Reply
 from louhua.alerts.callers import Callers, callers_of
 from louhua.alerts.selfcare import LISTS, Care, apply
@@ -165,9 +165,9 @@ class Enquiries:
         """Make details due; who has none is told why."""
         if not asked:
             return []
-        answered = await store.enquire(connection, sorted(asked.items()), now)
+        answered = await offers.enquire(connection, sorted(asked.items()), now)
         empty = sorted(set(asked) - answered)
-        late = await store.too_late(connection, empty, now - _REMEMBERED)
+        late = await offers.too_late(connection, empty, now - _REMEMBERED)
         return [(number, Answer(reply=Reply.TOO_LATE if number in late else Reply.NOTHING)) for number in empty]
 
     async def _of_days(
@@ -176,7 +176,7 @@ class Enquiries:
         """Who called within so many days, from the records of the calls."""
         since = [(number, at - timedelta(days=days)) for number, (days, at) in sorted(asked.items())]
         found = await callers_of(connection, since)
-        await store.answered_otherwise(connection, sorted(found), now + self._window, now)
+        await offers.answered_otherwise(connection, sorted(found), now + self._window, now)
         await self._till.open(connection)
         bodies: Bodies = []
         for number, (days, _) in sorted(asked.items()):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from louhua.alerts import rules, store
+from louhua.alerts import offers, rules, store
 from louhua.alerts.answers import Answer, Reply
 from louhua.alerts.daily import uncount_texts
 from louhua.alerts.metrics import ALERTS
@@ -112,7 +112,7 @@ class Outcomes:
             teased += [callee for kind, callee in moved if kind == Kind.TEASER]
         if failed := by_state.get(TextState.FAILED):
             teased += await self._texts_failed(connection, failed, at)
-        await store.offer_until(connection, teased, at + self._settings.enquiry_window, at)
+        await offers.offer_until(connection, teased, at + self._settings.enquiry_window, at)
 
     async def _texts_failed(
         self, connection: Connection, changes: Sequence[TextChange], at: datetime

@@ -14,7 +14,7 @@ from typing import Final
 import psycopg
 import structlog
 
-from louhua.alerts import daily, rules, sending, store
+from louhua.alerts import daily, offers, rules, sending, store
 from louhua.alerts.metrics import ALERTS, ALERTS_OPEN, CALLS_RECORDED
 from louhua.alerts.outcomes import Outcomes
 from louhua.alerts.rules import LONGEST_QUIET
@@ -231,7 +231,7 @@ class AlertWorker:
             try:
                 async with self._pool.connection() as connection:
                     await self._end_watches(connection, now)
-                    await store.expire_offers(connection, now)
+                    await offers.expire_offers(connection, now)
                     if now - counted_at > _COUNT_EVERY:
                         await _count_open(connection)
                         counted_at = now
@@ -248,7 +248,7 @@ class AlertWorker:
             if callees:
                 over = await store.watch_over(connection, callees, send=send, now=now)
                 teased = [callee for callee, kind, state in over if kind == Kind.TEASER and state == State.EXPIRED]
-                await store.offer_until(connection, teased, now + self._config.alerts.enquiry_window, now)
+                await offers.offer_until(connection, teased, now + self._config.alerts.enquiry_window, now)
                 for _, kind, state in over:
                     ALERTS.labels(kind, "sent anyway" if state == State.DUE else "expired").inc()
 

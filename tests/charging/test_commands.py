@@ -1,7 +1,7 @@
 """``louhua plans`` and ``louhua billing subscribe`` as an operator's engineer types them."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,13 @@ import psycopg
 import pytest
 from tests.charging.conftest import Connected, Run, add_plans, plan
 
+from louhua.charging.months import next_month, today_in
 from louhua.charging.plans import to_toml
-from louhua.charging.rating import local_day, month_of
 from louhua.config import Config
 from louhua.db.pool import Connection
 from louhua.subscribers.store import subscribe
 
-TODAY = local_day(datetime.now(UTC), Config().service.zone)
+TODAY = today_in(Config().service.zone)
 
 
 def written(directory: Path, name: str = "family", valid_from: date = TODAY, **values: Any) -> str:
@@ -85,7 +85,7 @@ def known(run: Run, connected: Callable[[Connected], Any]) -> None:
     run("subscribers", "add", "13800138000")
 
 
-NEXT = month_of(month_of(TODAY) + timedelta(days=31))
+NEXT = next_month(TODAY)
 
 
 @pytest.mark.usefixtures("known")

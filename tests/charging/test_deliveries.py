@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.charging.conftest import Connected, add_plans, plan
 
 from louhua.charging.deliveries import Charger, Delivery
+from louhua.charging.months import local_day
 from louhua.charging.plans import Item
-from louhua.charging.rating import Usage, Why, local_day, rate
+from louhua.charging.rating import Usage, Why, rate
 from louhua.config import Config
 from louhua.db.pool import Connection
 from louhua.subscribers.profiles import Contract, Profile, Status

@@ -10,8 +10,8 @@ from tests.charging.conftest import Connected, Run, add_plans, plan
 
 from louhua.charging.deliveries import Charger, Delivery
 from louhua.charging.explain import charged, explanation, totals
+from louhua.charging.months import local_day
 from louhua.charging.plans import Item
-from louhua.charging.rating import local_day
 from louhua.charging.store import Row
 from louhua.config import Config
 from louhua.db.pool import Connection

@@ -1,14 +1,13 @@
 """What an item costs, rule by rule; and what holds for every month whatever happens in it."""
 
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from louhua.charging.plans import Item, Plan
-from louhua.charging.rating import GIVEN_AWAY, Usage, Why, local_day, minutes, month_of, on_trial, rate, read_month
+from louhua.charging.rating import GIVEN_AWAY, Usage, Why, minutes, on_trial, rate
 
 DAY = date(2026, 11, 23)
 
@@ -76,21 +75,6 @@ def test_minutes_count_when_they_have_begun(seconds: float, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("utc", "zone", "day"),
-    [
-        ("2026-11-30T15:59:59", "Asia/Shanghai", "2026-11-30"),
-        ("2026-11-30T16:00:00", "Asia/Shanghai", "2026-12-01"),
-        ("2026-12-01T04:59:59", "America/New_York", "2026-11-30"),
-        ("2026-12-31T23:30:00", "Europe/London", "2026-12-31"),
-    ],
-)
-def test_days_and_months_are_those_of_the_services_zone(utc: str, zone: str, day: str) -> None:
-    found = local_day(datetime.fromisoformat(utc).replace(tzinfo=UTC), ZoneInfo(zone))
-    assert found == date.fromisoformat(day)
-    assert month_of(found) == found.replace(day=1)
-
-
-@pytest.mark.parametrize(
     ("activated", "trial"),
     [(None, False), (date(2026, 11, 23), True), (date(2026, 11, 14), True), (date(2026, 11, 13), False)],
 )
@@ -137,16 +121,3 @@ def test_no_month_costs_more_than_its_caps(
         assert its.cap is None or sum(rated.amount for rated in mine) <= its.cap
         paid = sum(rated.quantity for rated in mine if rated.why not in GIVEN_AWAY)
         assert sum(rated.amount for rated in mine) <= max(0, paid - its.free) * its.price
-
-
-@pytest.mark.parametrize("text", ["2026", "2026-13", "11-2026", "2026-11-01", "November", "", "2026-1x"])
-def test_what_is_no_month_is_explained(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a month; write it like 2026-11"):
-        read_month(text, date(2026, 11, 23))
-
-
-def test_months_to_come_are_refused() -> None:
-    assert read_month("2026-11", date(2026, 11, 23)) == date(2026, 11, 1)
-    assert read_month("2025-02", date(2026, 11, 23)) == date(2025, 2, 1)
-    with pytest.raises(ValueError, match="2026-12 has not begun; the latest is 2026-11"):
-        read_month("2026-12", date(2026, 11, 23))

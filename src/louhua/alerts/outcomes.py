@@ -15,8 +15,8 @@ from louhua.alerts.sending import UNCOUNTED
 from louhua.alerts.states import Kind
 from louhua.alerts.wording import Wording
 from louhua.bus.events import Event, PhoneReachable, Source
+from louhua.charging.months import local_day
 from louhua.charging.plans import Item
-from louhua.charging.rating import local_day
 from louhua.charging.till import Till
 from louhua.config import Config
 from louhua.db.pool import Connection

@@ -21,7 +21,7 @@ import psycopg
 from louhua.bench.imports import migrate
 from louhua.bench.results import Result, percentile
 from louhua.bench.usage import Usage
-from louhua.charging.rating import local_day, month_of
+from louhua.charging.months import local_day, month_of
 from louhua.charging.run.runner import RentalRun, Tally
 from louhua.config import Config, Node
 from louhua.creditors import Charging

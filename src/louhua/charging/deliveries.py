@@ -12,8 +12,9 @@ import msgspec
 
 from louhua.charging.catalogue import Catalogue, plan_name
 from louhua.charging.metrics import AMOUNT, CHARGES
+from louhua.charging.months import local_day, month_of
 from louhua.charging.plans import Item, Plan
-from louhua.charging.rating import Rated, Usage, Why, local_day, month_of, on_trial, rate
+from louhua.charging.rating import Rated, Usage, Why, on_trial, rate
 from louhua.charging.store import (
     Bill,
     Charge,

@@ -1,6 +1,6 @@
 """``louhua billing explain``: what somebody was charged in a month, row by row, and why."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated
 
 import msgspec
@@ -10,7 +10,7 @@ from rich.padding import Padding
 
 from louhua.charging.catalogue import Catalogue
 from louhua.charging.explain import charged, explanation, rows_of, totals
-from louhua.charging.rating import local_day, month_of, read_month
+from louhua.charging.months import month_of, read_month, today_in
 from louhua.charging.store import Row
 from louhua.config import Config
 from louhua.db.commands import with_database
@@ -34,7 +34,7 @@ def explain(
     """Print every charge of a month with its price, quota and caps at that moment, and the sum."""
     settings = load_config(config)
     payer = number_of(number, settings)
-    today = local_day(datetime.now(UTC), settings.service.zone)
+    today = today_in(settings.service.zone)
     try:
         wanted = read_month(month, today) if month else month_of(today)
     except ValueError as error:

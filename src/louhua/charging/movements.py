@@ -10,7 +10,7 @@ import msgspec
 
 from louhua.charging import balances
 from louhua.charging.balances import Money
-from louhua.charging.rating import local_day, month_of
+from louhua.charging.months import local_day, month_of
 from louhua.charging.run import store as rentals
 from louhua.charging.run.collecting import collect, told
 from louhua.charging.store import Charge, add_charges, write_ledger

@@ -1,6 +1,5 @@
 """``louhua plans``: which tariffs there are, what they say, and new versions of them by file."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +9,8 @@ from rich.table import Table
 
 from louhua import audit
 from louhua.charging.catalogue import Catalogue, add_version
+from louhua.charging.months import today_in
 from louhua.charging.plans import Plan, PlanError, Version, document, from_toml, to_toml, valid
-from louhua.charging.rating import local_day
 from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
@@ -28,7 +27,7 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
     """List all plans with their versions; the one that is valid today is marked."""
     settings = load_config(config)
     plans = _read(settings).plans
-    today = local_day(datetime.now(UTC), settings.service.zone)
+    today = today_in(settings.service.zone)
     if as_json:
         _print_json({
             name: [document(version.plan) | {"version": version.number} for version in versions]
@@ -79,7 +78,7 @@ def add(
     """Add a plan, or a new version of one. Versions never change; a mistake is mended by the next one."""
     settings = load_config(config)
     plan = _plan_of(file)
-    today = local_day(datetime.now(UTC), settings.service.zone)
+    today = today_in(settings.service.zone)
 
     async def store(connection: Connection) -> Version:
         async with connection.transaction(force_rollback=check):

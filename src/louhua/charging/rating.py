@@ -4,10 +4,9 @@ Source: the requirement's 统计计费 (按次计费,并支持封顶) and the de
 price, then the caps; the tightest of them decides what is left of the price.
 """
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -93,27 +92,6 @@ def rate(
         if cap is not None and amount > max(0, cap - so_far):
             amount, why = max(0, cap - so_far), reason
     return Rated(amount, why, terms.price, quantity, used, item_sum, day_sum, month_sum)
-
-
-def month_of(day: date) -> date:
-    """The first day of a month: what it is called by."""
-    return day.replace(day=1)
-
-
-def read_month(text: str, today: date) -> date:
-    """``2026-11`` as its first day; raises ``ValueError`` with the way out for what is none, or is to come."""
-    try:
-        month = datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007  # a month has no zone
-    except ValueError:
-        raise ValueError(f"{text!r} is not a month; write it like {today:%Y-%m}") from None
-    if month > today:
-        raise ValueError(f"{text} has not begun; the latest is {today:%Y-%m}")
-    return month
-
-
-def local_day(at: datetime, zone: ZoneInfo) -> date:
-    """The operator's day of a moment: days and months are those of the service's zone."""
-    return at.astimezone(zone).date()
 
 
 def minutes(length: timedelta) -> int:

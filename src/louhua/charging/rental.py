@@ -9,8 +9,9 @@ from enum import StrEnum
 
 import msgspec
 
+from louhua.charging.months import month_of
 from louhua.charging.plans import Plan
-from louhua.charging.rating import month_of, trial_over
+from louhua.charging.rating import trial_over
 from louhua.money import share
 
 

@@ -1,13 +1,13 @@
 """``louhua billing subscribe``: which plan is somebody's, from when on, and how he pays."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Annotated
 
 import typer
 
 from louhua.charging.catalogue import Catalogue
+from louhua.charging.months import next_month, today_in
 from louhua.charging.plans import Plan
-from louhua.charging.rating import local_day, month_of
 from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
@@ -39,7 +39,7 @@ def subscribe(
     if plan is None and prepaid is None:
         fail("nothing is to change; name a --plan, or --prepaid or --postpaid")
     record(settings, "billing subscribe", number=masked(payer))
-    today = local_day(datetime.now(UTC), settings.service.zone)
+    today = today_in(settings.service.zone)
 
     async def change(connection: Connection) -> str:
         async with connection.transaction():
@@ -68,7 +68,7 @@ async def _give(
     plan = "" if name == _DEFAULT else name
     wanted = _valid(catalogue, plan or settings.charging.plan, today)
     at_once = now if now is not None else wanted is None or wanted.effect == "now"
-    since = today if at_once else month_of(month_of(today) + timedelta(days=31))
+    since = today if at_once else next_month(today)
     await give(connection, [payer], plan, today, since)
     shown = plan or f"({settings.charging.plan or 'none'})"
     return f"has plan {shown}" + ("" if at_once else f" from {since} on")

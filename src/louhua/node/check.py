@@ -8,7 +8,6 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +16,8 @@ import psycopg
 
 from louhua.bus.nats import addresses
 from louhua.charging.cdr.files import directory
+from louhua.charging.months import today_in
 from louhua.charging.plans import Version, read_plan, valid
-from louhua.charging.rating import local_day
 from louhua.config import Config, Smsc, split_address
 from louhua.db.pool import database_url
 from louhua.node.lock import held
@@ -95,7 +94,7 @@ def _call(config: Config) -> Iterator[Finding]:
 
 def _plans(config: Config) -> Iterator[Finding]:
     """Whether the plans that are named are valid today, where a database can be asked: what has none is free."""
-    today = local_day(datetime.now(UTC), config.service.zone)
+    today = today_in(config.service.zone)
     try:
         with psycopg.connect(database_url(config), connect_timeout=int(_TIMEOUT_S)) as connection:
             rows = connection.execute("SELECT name, number, document FROM charging_planversion").fetchall()

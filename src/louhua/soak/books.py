@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -11,9 +11,10 @@ from louhua.charging.cdr import store as cdr
 from louhua.charging.cdr.files import directory
 from louhua.charging.cdr.format import COLUMNS
 from louhua.charging.cdr.verifying import problems
+from louhua.charging.months import today_in
 from louhua.charging.movements import Movements
 from louhua.charging.plans import Plan, read_plan
-from louhua.charging.rating import Usage, local_day
+from louhua.charging.rating import Usage
 from louhua.config import Config
 from louhua.db.pool import Connection
 from louhua.money import parse_yuan
@@ -59,7 +60,7 @@ _EVERYTHING: Final = 2**62
 
 async def open_books(connection: Connection, config: Config, people: Sequence[Person]) -> None:
     """Say what everything costs, and who pays how; who pays beforehand gets his money."""
-    plan = _plan(local_day(datetime.now(UTC), config.service.zone))
+    plan = _plan(today_in(config.service.zone))
     async with connection.transaction():
         await add_version(connection, plan, "soak", plan.valid_from)
     paid_in = {person.number: person.money for person in people if person.money is not None}

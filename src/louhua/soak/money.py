@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from louhua.alerts.states import Kind
+from louhua.charging.months import local_day
 from louhua.charging.plans import Item, Payer, Plan
-from louhua.charging.rating import Usage, Why, local_day, rate
+from louhua.charging.rating import Usage, Why, rate
 from louhua.charging.store import Bill, Row
 from louhua.money import yuan
 from louhua.soak.difference import Difference

@@ -10,16 +10,7 @@ from hypothesis import strategies as st
 
 from louhua.charging.catalogue import Catalogue
 from louhua.charging.plans import Version, read_plan
-from louhua.charging.run.rules import (
-    Rental,
-    may_be_forgotten,
-    midnight_after,
-    months_to_run,
-    overdue,
-    paid,
-    payable,
-    rental_of,
-)
+from louhua.charging.run.rules import Rental, may_be_forgotten, months_to_run, overdue, paid, payable, rental_of
 from louhua.creditors import Charging
 from louhua.subscribers.profiles import Contract
 
@@ -162,20 +153,6 @@ def test_a_month_that_is_over_is_ended_once(
     today: date, ran_on: date | None, months: list[tuple[date, date | None]]
 ) -> None:
     assert months_to_run(today, ran_on) == months
-
-
-@pytest.mark.parametrize(
-    ("now", "zone", "hours"),
-    [
-        (datetime(2026, 11, 23, 15, 0, tzinfo=UTC), "Asia/Shanghai", 1),
-        (datetime(2026, 11, 23, 16, 0, tzinfo=UTC), "Asia/Shanghai", 24),
-        (datetime(2026, 11, 23, 22, 0, tzinfo=UTC), "UTC", 2),
-        (datetime(2026, 3, 28, 23, 0, tzinfo=UTC), "Europe/Berlin", 23),
-        (datetime(2026, 10, 24, 22, 0, tzinfo=UTC), "Europe/Berlin", 25),
-    ],
-)
-def test_how_long_a_day_lasts_yet(now: datetime, zone: str, hours: int) -> None:
-    assert midnight_after(now, ZoneInfo(zone)) - now == timedelta(hours=hours)
 
 
 @pytest.mark.parametrize(

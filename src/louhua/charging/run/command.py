@@ -7,7 +7,7 @@ import typer
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TimeRemainingColumn
 from rich.text import Text
 
-from louhua.charging.rating import local_day, read_month
+from louhua.charging.months import local_day, read_month
 from louhua.charging.run import store
 from louhua.charging.run.rules import may_be_forgotten
 from louhua.charging.run.runner import RentalRun, Tally

@@ -4,13 +4,13 @@ Source: the requirement's 统计计费 (可收取月租). Days and months are th
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from louhua.charging.catalogue import Catalogue, plan_name
-from louhua.charging.rating import local_day, month_of
+from louhua.charging.months import last_month, local_day, month_of, next_month
 from louhua.charging.rental import due
 from louhua.charging.store import Charge
 from louhua.creditors import Charging
@@ -139,20 +139,9 @@ def months_to_run(today: date, last_month_ran_on: date | None) -> list[tuple[dat
     return [*([(last_month(month), last_month_ran_on)] if ended else []), (month, None)]
 
 
-def last_month(month: date) -> date:
-    """The month before one."""
-    return month_of(month - timedelta(days=1))
-
-
-def midnight_after(at: datetime, zone: ZoneInfo) -> datetime:
-    """When the day of a moment ends, in UTC."""
-    tomorrow = local_day(at, zone) + timedelta(days=1)
-    return datetime.combine(tomorrow, time(0), zone).astimezone(UTC)
-
-
 def may_be_forgotten(month: date, today: date, kept: timedelta) -> bool:
     """Whether paid rentals of a month may have been removed, so that nobody can tell who has paid.
 
     They go when their month has been over for as long as charges are ``kept``; a day more, as zones differ.
     """
-    return month_of(month + timedelta(days=31)) <= today - kept + timedelta(days=1)
+    return next_month(month) <= today - kept + timedelta(days=1)

@@ -16,10 +16,10 @@ import structlog
 
 from louhua.charging.catalogue import Catalogue
 from louhua.charging.credit import Ask, Debits, Verdict
-from louhua.charging.rating import local_day
+from louhua.charging.months import last_month, local_day, midnight_after
 from louhua.charging.run import store
 from louhua.charging.run.collecting import collect, told
-from louhua.charging.run.rules import Rental, last_month, midnight_after, months_to_run, overdue, paid, rental_of
+from louhua.charging.run.rules import Rental, months_to_run, overdue, paid, rental_of
 from louhua.charging.store import Charge, add_charges, write_ledger
 from louhua.config import Config
 from louhua.db.pool import Connection, database_url

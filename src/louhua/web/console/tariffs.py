@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from louhua.charging.catalogue import add_version
 from louhua.charging.models import PlanVersion
+from louhua.charging.months import next_month
 from louhua.charging.plans import (
     BY_MINUTE,
     Item,
@@ -75,7 +76,7 @@ async def _store(plan: Plan, author: str, today: date) -> Version:
 def draft(name: str, today: date) -> str:
     """What to begin a new version with: the latest of a known plan, from the first of the next month on."""
     latest = PlanVersion.objects.filter(name=name).order_by("-number").first()
-    begins = date(today.year + today.month // 12, today.month % 12 + 1, 1)
+    begins = next_month(today)
     plan = Plan(name="standard", valid_from=begins) if latest is None else read_plan(latest.document)
     return to_toml(plan.model_copy(update={"valid_from": begins, "valid_until": None}))
 

@@ -111,3 +111,62 @@ def test_nobody_is_suspended_because_the_keeper_of_his_money_is_away(distant: Bo
     there.money["1"] = 3000
     tally = distant.run("2026-11", "2026-11-22", there)
     assert (tally.collected, tally.resumed, distant.status("1")) == (1, 1, "registered")
+
+
+def asked_on(there: Elsewhere, books: Books, day: str) -> list[tuple[str, bool]]:
+    there.asked.clear()
+    books.run(day[:7], day, there)
+    return [(ask.session, ask.again) for ask in there.asked]
+
+
+def test_the_oldest_debt_is_paid_first(distant: Books) -> None:
+    distant.plan(rental="1.000", valid_from="2026-11-01")
+    distant.subscriber("1", prepaid=True)
+    there = Elsewhere(n1=1000)
+    assert asked_on(there, distant, "2026-10-30") == [("rental-1-2026-10", False)]
+    assert asked_on(there, distant, "2026-11-01") == [("rental-1-2026-10-1", True)], "November waits for October"
+    there.money["1"] = 3500
+    assert asked_on(there, distant, "2026-11-02") == [("rental-1-2026-10-2", True), ("rental-1-2026-11", True)]
+    assert (there.money["1"], distant.rental("2026-10", "1"), distant.rental("2026-11", "1")) == (
+        500, (3000, 3000, 1, "full month", 31), (1000, 0, 0, "full month", 30),
+    )  # fmt: skip
+    there.money["1"] = 1000
+    assert asked_on(there, distant, "2026-11-03") == [("rental-1-2026-11-1", True)]
+    assert asked_on(there, distant, "2026-11-04") == []
+
+
+def test_while_nobody_answers_each_debt_is_asked_for_once_a_run(distant: Books) -> None:
+    distant.subscriber("1", prepaid=True)
+    distant.subscriber("2", activated="2026-11-01", prepaid=True)
+    there = Elsewhere()
+    there.away = True
+    assert asked_on(there, distant, "2026-10-01") == [("rental-1-2026-10", False)]
+    for day in ("2026-11-01", "2026-11-02"):
+        new = [("rental-2-2026-11", day != "2026-11-01")]
+        assert sorted(asked_on(there, distant, day)) == [("rental-1-2026-10", True), *new]
+
+
+def test_a_month_that_is_run_late_is_asked_for_before_later_ones(distant: Books) -> None:
+    distant.subscriber("1", prepaid=True)
+    there = Elsewhere()
+    assert asked_on(there, distant, "2026-11-01") == [("rental-1-2026-11", False)]
+    there.asked.clear()
+    distant.run("2026-10", "2026-11-02", there)
+    assert [(ask.session, ask.again) for ask in there.asked] == [
+        ("rental-1-2026-11-1", True), ("rental-1-2026-10", False),
+    ]  # fmt: skip
+    assert asked_on(there, distant, "2026-11-03") == [("rental-1-2026-10-1", True)]
+
+
+def test_what_is_left_of_a_part_is_debited(database_url: str) -> None:
+    here = Books(database_url, partial_rental=True)
+    here.plan(rental="3.000")
+    here.subscriber("1", prepaid=True)
+    here.top_up(1000, "1")
+    here.run("2026-11", "2026-11-01")
+    here.connection.close()
+    distant = Books(database_url, keeper="diameter")
+    there = Elsewhere(n1=2500)
+    assert distant.run("2026-11", "2026-11-02", there).amount == 2000
+    assert (there.money["1"], distant.rental("2026-11", "1")) == (500, (3000, 3000, 2, "full month", 30))
+    distant.connection.close()

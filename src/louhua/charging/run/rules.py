@@ -3,7 +3,7 @@
 Source: the requirement's 统计计费 (可收取月租). Days and months are those of the service's zone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -101,6 +101,14 @@ def payable(available: int, owed: Sequence[int], *, partial: bool) -> list[int]:
         left = left - part if part == amount else 0
         taken.append(part)
     return taken
+
+
+def oldest(owed: Iterable[Rental]) -> list[Rental]:
+    """Of each payer the rental of the earliest month."""
+    by_payer: dict[str, Rental] = {}
+    for rental in sorted(owed, key=lambda rental: rental.month, reverse=True):
+        by_payer[rental.payer] = rental
+    return list(by_payer.values())
 
 
 def paid(rental: Rental, amount: int, at: datetime, *, prepaid: bool) -> tuple[Rental, Charge]:

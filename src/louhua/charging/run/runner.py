@@ -5,7 +5,7 @@ nothing half-done; the next run begins anew and finds what is done. One run work
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time
 from typing import Final
@@ -19,7 +19,7 @@ from louhua.charging.credit import Ask, Debits, Verdict
 from louhua.charging.months import last_month, local_day, midnight_after
 from louhua.charging.run import store
 from louhua.charging.run.collecting import collect, told
-from louhua.charging.run.rules import Rental, months_to_run, overdue, paid, rental_of
+from louhua.charging.run.rules import Rental, months_to_run, oldest, overdue, paid, rental_of
 from louhua.charging.store import Charge, add_charges, write_ledger
 from louhua.config import Config
 from louhua.db.pool import Connection, database_url
@@ -63,7 +63,7 @@ class RentalRun:
     def __init__(self, config: Config, credit: Debits | None = None) -> None:
         self._config = config
         self._settings = config.charging
-        self._credit = credit if config.charging.keeper != "here" else None
+        self._credit = credit
         self._catalogue = Catalogue()
 
     async def run(self) -> None:
@@ -119,14 +119,14 @@ class RentalRun:
         zone = self._config.service.zone
         tally = Tally()
         chunk = _Chunk(
-            connection,
-            self._config,
-            self._catalogue,
-            self._credit,
-            tally,
-            month,
-            now,
-            None if since is None else datetime.combine(since, time(0), zone),
+            connection=connection,
+            config=self._config,
+            catalogue=self._catalogue,
+            credit=self._credit,
+            tally=tally,
+            month=month,
+            now=now,
+            since=None if since is None else datetime.combine(since, time(0), zone),
         )
         after = ""
         while numbers := await store.next_range(connection, after, CHUNK):
@@ -142,6 +142,7 @@ class _Chunk:
 
     def __init__(
         self,
+        *,
         connection: Connection,
         config: Config,
         catalogue: Catalogue,
@@ -168,13 +169,12 @@ class _Chunk:
         In this order nobody is suspended for what he was not asked for before, and who is served again owes his
         month at once. Each is a transaction, which locks balances once, as reservations do.
         """
-        refused = await self._debit(await self._prepaid(numbers), again=True)
+        refused = await self._debts_elsewhere(numbers)
         debtors = await store.owing(self._connection, numbers)
         marked = await store.marked(self._connection, numbers)
         if debtors or marked:
             await self._old(debtors, marked, refused)
-        prepaid = await self._new(numbers)
-        await self._debit(prepaid, again=False)
+        await self._month_elsewhere(await self._new(numbers))
         self._tally.subscribers += numbers.subscribers
         self._tally.registered += numbers.registered
         self._tally.owing += len(await store.owing(self._connection, numbers))
@@ -220,31 +220,41 @@ class _Chunk:
         self._tally.add([*charges, *of_balances.charges])
         return prepaid
 
-    async def _prepaid(self, numbers: store.Range) -> list[str]:
-        """Who owes a rental that whoever keeps the money elsewhere is asked for."""
-        if self._settings.keeper == "here":
-            return []
-        owing = await store.owing(self._connection, numbers)
-        return [payer for payer, prepaid in owing.items() if prepaid]
-
-    async def _debit(self, payers: list[str], *, again: bool) -> set[str]:
-        """Ask whoever keeps the money elsewhere for all that these owe; who has not enough.
-
-        The answers are written when they are there: no transaction waits for them. What was granted before a kill
-        is granted again by its session, and written then.
-        """
-        if self._credit is None or not payers:
+    async def _debts_elsewhere(self, numbers: store.Range) -> set[str]:
+        """Ask whoever keeps the money elsewhere for what is owed, of each payer one month after another, as long
+        as it is granted; who has not enough."""
+        if self._credit is None:
             return set()
-        rentals = await store.owed(self._connection, payers, lock=False)
-        verdicts = await self._credit.debit([_ask(rental, self._now, again=again) for rental in rentals])
-        answers = {
-            (rental.payer, rental.month): verdict for rental, verdict in zip(rentals, verdicts, strict=True)
-        }
+        owing = await store.owing(self._connection, numbers)
+        asked, refused = [payer for payer, prepaid in owing.items() if prepaid], set()
+        while asked:
+            rentals = oldest(await store.owed(self._connection, asked, lock=False))
+            verdicts = await self._debit(self._credit, rentals, again=True)
+            refused |= {payer for payer, verdict in verdicts.items() if verdict is Verdict.REFUSED}
+            asked = [payer for payer, verdict in verdicts.items() if verdict is Verdict.GRANTED]
+        return refused
+
+    async def _month_elsewhere(self, payers: Sequence[str]) -> None:
+        """Ask for the month of those to whom it is new; who owes for an earlier one was asked for that today."""
+        if self._credit is None or not payers:
+            return
+        rentals = oldest(await store.owed(self._connection, payers, lock=False))
+        new = [rental for rental in rentals if rental.month == self._month]
+        await self._debit(self._credit, new, again=False)
+
+    async def _debit(self, credit: Debits, rentals: Sequence[Rental], *, again: bool) -> dict[str, Verdict]:
+        """Ask for these, one of each payer; the answers.
+
+        They are written when they are there: no transaction waits for them. What was granted before a kill is
+        granted again by its session, and written then.
+        """
+        answers = await credit.debit([_ask(rental, self._now, again=again) for rental in rentals])
+        verdicts = {(rental.payer, rental.month): said for rental, said in zip(rentals, answers, strict=True)}
         async with self._connection.transaction():
             await write_ledger(self._connection)
             charges, changed = [], []
-            for rental in await store.owed(self._connection, payers, lock=True):
-                match answers.get((rental.payer, rental.month)):
+            for rental in await store.owed(self._connection, {payer for payer, _ in verdicts}, lock=True):
+                match verdicts.get((rental.payer, rental.month)):
                     case Verdict.GRANTED:
                         after, charge = paid(rental, rental.owed, self._now, prepaid=True)
                         changed.append(after)
@@ -257,7 +267,7 @@ class _Chunk:
             await store.change_rentals(self._connection, changed)
         told(charges)
         self._tally.add(charges)
-        return {payer for (payer, _), verdict in answers.items() if verdict is Verdict.REFUSED}
+        return {payer: said for (payer, _), said in verdicts.items()}
 
 
 def _ask(rental: Rental, now: datetime, *, again: bool) -> Ask:

@@ -7,6 +7,7 @@ import pytest
 from tests.alerts.story import CALLEE, Story, Tell
 
 from louhua.bus.events import Choice, ReceiptState
+from louhua.charging.credit import Verdict
 
 ITEMS: Final = {"call_back": {"price": "0.05"}, "detail": {"price": "0.10"}}
 NOBODY: Final = {
@@ -269,7 +270,8 @@ def test_who_asks_so_late_that_all_is_over_gives_back_what_he_was_granted(tell: 
         await it.prepaid(money=1000)
         await missed_call(it)
         await it.claim()
-        late, balances = it.cashier._credit.reserve, it.cashier._credit
+        balances = it.cashier._credit
+        late, heard = balances.reserve, balances.settle
 
         async def frozen(asks: Any) -> Any:
             balances.reserve = late  # type: ignore[method-assign]
@@ -277,11 +279,47 @@ def test_who_asks_so_late_that_all_is_over_gives_back_what_he_was_granted(tell: 
             await it.cashier.reserve_some()
             await it.deliver_all()
             assert await settled(it)
+            balances.settle = unheard  # type: ignore[method-assign]
             return await late(asks)
+
+        async def unheard(settlements: Any) -> list[bool]:
+            balances.settle = heard  # type: ignore[method-assign]
+            return [False for _ in settlements]
 
         balances.reserve = frozen  # type: ignore[method-assign]
         await it.cashier.reserve_some()
+        await it.cashier.settle_some()
+        assert await it.money() == [(CALLEE, 950, 50)], "nobody has heard of it"
+        await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
         assert await settled(it)
         assert await it.money() == [(CALLEE, 950, 0)]
 
     tell(story)
+
+
+def test_who_asks_so_late_that_others_have_given_up_changes_nothing(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.prepaid(money=1000)
+        await missed_call(it)
+        await it.claim()
+        balances = it.cashier._credit
+        late = balances.reserve
+
+        async def away(asks: Any) -> list[Verdict]:
+            return [Verdict.AWAY for _ in asks]
+
+        async def frozen(asks: Any) -> Any:
+            balances.reserve = away  # type: ignore[method-assign]
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+            await it.cashier.reserve_some()
+            return await late(asks)
+
+        balances.reserve = frozen  # type: ignore[method-assign]
+        await it.cashier.reserve_some()
+        assert [row[2] for row in await it.alerts()] == ["due"]
+        assert await it.claim() == []
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, 1000, 0)]
+
+    tell(story, charging={"away": "hold"})

@@ -90,18 +90,18 @@ class Cashier:
         now = datetime.now(UTC)
         async with self._pool.connection() as connection, connection.transaction():
             # Whoever took longer than its claim finds that somebody else has asked and stored the answer. Where
-            # that is over even, nobody will settle what was set aside just now.
+            # that is over even, what was set aside just now is given back.
             there = await reservations.of_texts(connection, list(fates))
             open_ = {text for text, item in there.items() if item.state is State.ASKED}
             fates = {text: fate for text, fate in fates.items() if text in open_}
             await self._let_go(connection, fates, now)
+            over = [item for item in asked if item.text_id not in there]
+            await reservations.give_back(connection, [item for item in over if item.amount], now)
             unsent = [Failed(text, fate.error, fate.retry) for text, fate in fates.items() if fate.retry]
             changes = await mark_failed(connection, unsent, now)
             events = await announce(connection, changes, self._listener)
         for verdict, count in Counter(verdicts[text] for text in fates).items():
             CREDIT.labels(verdict).inc(count)
-        over = [item for item in asked if item.text_id not in there]
-        await self._credit.settle([_settlement(item) for item in over if item.amount])
         await self._publish(events)
         self._wake()
         return len(asked)

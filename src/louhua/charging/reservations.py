@@ -42,6 +42,16 @@ SELECT r.text_id, r.payer, r.item, r.amount, r.used, r.state, r.why, r.attempts,
   FROM charging_reservation AS r WHERE r.text_id = ANY(%(texts)s) ORDER BY r.text_id FOR UPDATE
 """
 
+# Appends, of texts whose rows are gone.
+GIVE_BACK: Final = """
+INSERT INTO charging_reservation (text_id, payer, item, amount, used, state, why, attempts, due_at, created_at)
+SELECT text_id, payer, item, amount, 0, 'settling', '', 0, %(now)s, created_at
+  FROM unnest(%(texts)s::bigint[], %(payers)s::text[], %(items)s::text[], %(amounts)s::bigint[],
+              %(created_at)s::timestamptz[]) AS given (text_id, payer, item, amount, created_at)
+ ORDER BY text_id
+    ON CONFLICT (text_id) DO NOTHING
+"""
+
 # Index reservation_due in its order. Who claims has them until %(until)s; then they are asked about again.
 CLAIM: Final = """
 UPDATE charging_reservation AS r SET due_at = %(until)s, attempts = least(r.attempts + 1, 1000)
@@ -114,6 +124,22 @@ async def add(connection: Connection, wanted: Sequence[Wanted], now: datetime) -
                 "payers": [item.payer for item in wanted],
                 "items": [item.item for item in wanted],
                 "amounts": [item.amount for item in wanted],
+                "now": now,
+            },
+        )
+
+
+async def give_back(connection: Connection, over: Sequence[Reservation], now: datetime) -> None:
+    """These were over when their money was granted: the keeper is to be told that nothing is charged."""
+    if over:
+        await connection.execute(
+            GIVE_BACK,
+            {
+                "texts": [item.text_id for item in over],
+                "payers": [item.payer for item in over],
+                "items": [item.item for item in over],
+                "amounts": [item.amount for item in over],
+                "created_at": [item.created_at for item in over],
                 "now": now,
             },
         )

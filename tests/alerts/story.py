@@ -226,7 +226,9 @@ class Story:
             await save(connection, [Profile(number=number, status=Status.REGISTERED)], told=[number])
             await pay(connection, [number], prepaid=True)
             if money:
-                await Movements(self.config).top_up(connection, number, money, "test", "cash", uuid.uuid4().hex)
+                await Movements(self.config, datetime.now(UTC)).top_up(
+                    connection, number, money, "test", "cash", uuid.uuid4().hex
+                )
 
     async def money(self) -> list[tuple[Any, ...]]:
         """Balances: payer, balance, reserved."""

@@ -96,11 +96,11 @@ class Books:
             )
         )
 
-    def move(self, what: Callable[[Movements, Connection], Awaitable[T]]) -> T:
+    def move(self, what: Callable[[Movements, Connection], Awaitable[T]], at: datetime | None = None) -> T:
         async def connected() -> T:
             connection = await psycopg.AsyncConnection.connect(self.url, autocommit=True)
             async with connection:
-                return await what(Movements(self.config), connection)
+                return await what(Movements(self.config, at or datetime.now(UTC)), connection)
 
         return asyncio.run(connected())
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from tests.charging.books import NUMBER, Books
 from typer.testing import CliRunner, Result
 
-from louhua.charging.movements import CannotMove, Moved, Movements
+from louhua.charging.movements import CannotMove, Moved, Movements, to_give_back
 from louhua.cli import app
+from louhua.db.pool import Connection
 
 MOVED = (
     "SELECT event, kind, amount, prepaid, refunds, reason, author FROM charging_charge"
@@ -59,7 +61,7 @@ def test_the_same_top_up_on_several_connections_comes_once(books: Books) -> None
     async def crowd() -> list[Moved]:
         connections = [await psycopg.AsyncConnection.connect(books.url, autocommit=True) for _ in range(6)]
         moved = await asyncio.gather(*(
-            Movements(books.config).top_up(connection, NUMBER, 1000, "anna", "cash", "k")
+            Movements(books.config, datetime.now(UTC)).top_up(connection, NUMBER, 1000, "anna", "cash", "k")
             for connection in connections
         ))  # fmt: skip
         for connection in connections:
@@ -148,7 +150,9 @@ def test_several_refunds_at_once_give_back_no_more(books: Books) -> None:
         connections = [await psycopg.AsyncConnection.connect(books.url, autocommit=True) for _ in range(6)]
         moved = await asyncio.gather(
             *(
-                Movements(books.config).refund(connection, charge, 1000, "anna", "sorry", str(number))
+                Movements(books.config, datetime.now(UTC)).refund(
+                    connection, charge, 1000, "anna", "sorry", str(number)
+                )
                 for number, connection in enumerate(connections)
             ),
             return_exceptions=True,
@@ -162,6 +166,22 @@ def test_several_refunds_at_once_give_back_no_more(books: Books) -> None:
     assert sum(isinstance(moved, CannotMove) for moved in done) == 3
 
 
+@pytest.mark.parametrize(
+    ("kind", "left", "wanted", "given"),
+    [
+        ("usage", 100, None, 100), ("usage", 100, 40, 40), ("rental", 100, 100, 100), ("usage", 100, 101, None),
+        ("usage", 0, None, None), ("usage", 100, 0, None), ("usage", 100, -1, None), ("top_up", 100, 40, None),
+        ("adjustment", 100, None, None), ("refund", 100, None, None), ("usage", -5, None, None),
+    ],
+)  # fmt: skip
+def test_how_much_is_given_back(kind: str, left: int, wanted: int | None, given: int | None) -> None:
+    if given is None:
+        with pytest.raises(CannotMove, match="are left to give back" if kind == "usage" else "is of the kind"):
+            to_give_back(7, kind, left, wanted)
+    else:
+        assert to_give_back(7, kind, left, wanted) == given
+
+
 @pytest.mark.parametrize("kind", ["top_up", "adjustment"])
 def test_only_usage_and_rentals_are_given_back(books: Books, kind: str) -> None:
     (top_up if kind == "top_up" else adjust)(books, 500 if kind == "top_up" else -500)
@@ -172,14 +192,49 @@ def test_only_usage_and_rentals_are_given_back(books: Books, kind: str) -> None:
 
 
 def test_money_that_is_kept_elsewhere_is_not_moved_here(database_url: str) -> None:
+    here = Books(database_url)
+    here.plan(rental="3.000")
+    here.subscriber(prepaid=True)
+    here.subscriber("8613900139000")
+    top_up(here, 3000, "t")
+    here.run("2026-11", "2026-11-01")
+    here.connection.close()
     books = Books(database_url, keeper="diameter")
-    books.subscriber(prepaid=True)
-    books.subscriber("8613900139000")
     for move in (top_up, adjust):
         with pytest.raises(CannotMove, match="kept elsewhere"):
             move(books, 5)
+    with pytest.raises(CannotMove, match="kept elsewhere"):
+        refund(books, charged(books, NUMBER))
     assert adjust(books, 5, number="8613900139000").done
+    assert refund(books, charged(books, "8613900139000"), key="r").done
     books.connection.close()
+
+
+def test_a_movement_is_one_of_the_month_that_it_is_in_china(books: Books) -> None:
+    midnight = datetime(2026, 11, 30, 16, 0, tzinfo=UTC)
+    for second in (-1, 0):
+
+        async def paid_in(to: Movements, connection: Connection, key: str = str(second)) -> Moved:
+            return await to.top_up(connection, NUMBER, 1000, "anna", " cash ", key)
+
+        books.move(paid_in, midnight + timedelta(seconds=second))
+    moved = books.rows("SELECT month::text, at, reason FROM charging_charge ORDER BY id")
+    assert moved == [
+        ("2026-11-01", midnight - timedelta(seconds=1), "cash"), ("2026-12-01", midnight, "cash"),
+    ]  # fmt: skip
+
+
+def test_a_key_that_gave_back_something_else_is_refused(books: Books) -> None:
+    books.subscriber("8613700137000")
+    books.run("2026-10", "2026-10-01")
+    october = charged(books, "8613900139000")
+    books.run("2026-11", "2026-11-01")
+    ben, carl = charged(books, "8613900139000"), charged(books, "8613700137000")
+    assert refund(books, ben, 1000).done
+    for charge, amount in ((ben, 1500), (october, 1000), (carl, 1000), (carl, None)):
+        with pytest.raises(CannotMove, match="this key was used for another movement"):
+            refund(books, charge, amount)
+    assert len(books.rows(MOVED)) == 1
 
 
 @pytest.fixture

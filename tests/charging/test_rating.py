@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from louhua.charging.plans import Item, Plan
-from louhua.charging.rating import GIVEN_AWAY, Usage, Why, minutes, on_trial, rate
+from louhua.charging.rating import GIVEN_AWAY, Rated, Usage, Why, minutes, on_trial, rate
 
 DAY = date(2026, 11, 23)
 
@@ -38,6 +38,9 @@ DETAIL = {"detail": {"price": "0.10", "free": 2, "cap": "0.50"}}
          Why.MONTH_CAP),
         ({"items": DETAIL, "month_cap": "1", "day_cap": "0.01"},
          Usage(9, {"detail": (2, 0), "missed": (7, 995)}), 1, 5, Why.MONTH_CAP),
+        ({"items": DETAIL, "month_cap": "0.03", "day_cap": "0.03"}, Usage(2, {"detail": (2, 0)}), 1, 30,
+         Why.DAY_CAP),
+        ({"items": {"detail": {"price": "0.10", "cap": "0.03"}}, "day_cap": "0.03"}, Usage(), 1, 30, Why.ITEM_CAP),
     ],
 )  # fmt: skip
 def test_what_an_item_costs(values: dict[str, object], usage: Usage, quantity: int, amount: int, why: Why) -> None:
@@ -57,6 +60,13 @@ def test_a_trial_costs_nothing_and_takes_nothing_of_the_quota() -> None:
     assert (rated.amount, rated.why) == (0, Why.TRIAL)
     usage.add(Item.DETAIL, DAY, rated)
     assert usage.items == {"detail": (0, 0)}
+
+
+@pytest.mark.parametrize("why", list(Why))
+def test_what_is_given_away_takes_nothing_of_the_quota(why: Why) -> None:
+    usage = Usage()
+    usage.add(Item.DETAIL, DAY, Rated(0, why, 100, 1, 0, 0, 0, 0))
+    assert usage.items["detail"][0] == (0 if why in (Why.TRIAL, Why.NO_CREDIT, Why.CREDIT_AWAY) else 1)
 
 
 def test_an_explanation_names_the_sums_before() -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -53,7 +54,9 @@ def top_up(
     thousandths = _yuan(amount)
 
     def move(connection: Connection) -> Awaitable[Moved]:
-        return Movements(settings).top_up(connection, payer, thousandths, audit.author(), reason, _key(key))
+        return Movements(settings, datetime.now(UTC)).top_up(
+            connection, payer, thousandths, audit.author(), reason, _key(key)
+        )
 
     moved = _move(settings, move)
     _say(moved, f"{number} has {yuan(-moved.amount)} yuan more")
@@ -76,7 +79,9 @@ def adjust(
     thousandths = _yuan(amount)
 
     def move(connection: Connection) -> Awaitable[Moved]:
-        return Movements(settings).adjust(connection, payer, thousandths, audit.author(), reason, _key(key))
+        return Movements(settings, datetime.now(UTC)).adjust(
+            connection, payer, thousandths, audit.author(), reason, _key(key)
+        )
 
     moved = _move(settings, move)
     _say(moved, f"{number} is {'charged' if moved.amount > 0 else 'credited'} {yuan(abs(moved.amount))} yuan")
@@ -98,7 +103,9 @@ def refund(
     record(settings, "billing refund", charge=str(charge))
 
     def move(connection: Connection) -> Awaitable[Moved]:
-        return Movements(settings).refund(connection, charge, thousandths, audit.author(), reason, _key(key))
+        return Movements(settings, datetime.now(UTC)).refund(
+            connection, charge, thousandths, audit.author(), reason, _key(key)
+        )
 
     moved = _move(settings, move)
     _say(moved, f"{yuan(-moved.amount)} yuan of charge {charge} are given back")

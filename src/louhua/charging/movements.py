@@ -3,7 +3,7 @@
 Each is a row of the ledger that says why and by whom, and never changes; with it the balance moves.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
@@ -57,15 +57,26 @@ class Moved(msgspec.Struct, frozen=True):
     resumed: bool = False
 
 
-class Movements:
-    """Moves money of one platform's subscribers. Every method is a transaction of its own on the connection.
+def to_give_back(charge_id: int, kind: str, left: int, wanted: int | None) -> int:
+    """How much of a charge is given back: what is ``wanted``, or all that is ``left``; raises ``CannotMove``."""
+    if kind not in ("usage", "rental"):
+        raise CannotMove(f"charge {charge_id} is of the kind {kind}; only usage and rentals are given back")
+    given = left if wanted is None else wanted
+    if given > left or given <= 0:
+        raise CannotMove(f"of charge {charge_id} {yuan(left)} yuan are left to give back")
+    return given
 
-    ``author`` is who is logged in, ``reason`` for people; the same ``key`` moves the money once.
+
+class Movements:
+    """Moves money of one platform's subscribers; every method is a transaction of its own on the connection.
+
+    ``now`` is when; ``author`` is who is logged in, ``reason`` for people; the same ``key`` moves the money once.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, now: datetime) -> None:
         self._settings = config.charging
         self._zone = config.service.zone
+        self._now = now
 
     async def top_up(
         self, connection: Connection, number: str, amount: int, author: str, reason: str, key: str
@@ -77,18 +88,17 @@ class Movements:
         if amount <= 0:
             raise CannotMove("a top-up is more than nothing; to take money off use: louhua billing adjust")
         self._check(reason, key)
-        now = datetime.now(UTC)
         async with connection.transaction():
             await write_ledger(connection)
             if not await self._prepaid(connection, number):
                 raise CannotMove(f"{number} pays afterwards and has no balance; to credit the bill use: adjust")
             self._check_kept_here()
-            row = self._row("top_up", number, -amount, now, author, reason, key, prepaid=True)
+            row = self._row("top_up", number, -amount, author, reason, key, prepaid=True)
             if not await self._write(connection, row):
                 return Moved(number, -amount, done=False)
-            paid = await collect(connection, {number: True}, self._settings, now)
+            paid = await collect(connection, {number: True}, self._settings, self._now)
             await hold(connection, [number])
-            resumed = await rentals.resume(connection, [number], now)
+            resumed = await rentals.resume(connection, [number], self._now)
         told(paid.charges, resumed=resumed)
         taken = sum(charge.amount for charge in paid.charges)
         return Moved(number, -amount, done=True, rentals=taken, resumed=bool(resumed))
@@ -108,7 +118,7 @@ class Movements:
             prepaid = await self._prepaid(connection, number)
             if prepaid:
                 self._check_kept_here()
-            row = self._row("adjustment", number, amount, datetime.now(UTC), author, reason, key, prepaid=prepaid)
+            row = self._row("adjustment", number, amount, author, reason, key, prepaid=prepaid)
             return Moved(number, amount, done=await self._write(connection, row))
 
     async def refund(
@@ -122,22 +132,14 @@ class Movements:
             if found is None:
                 raise CannotMove(f"there is no charge {charge_id}; louhua billing explain shows their numbers")
             payer, kind, charged, prepaid = found
-            if kind not in ("usage", "rental"):
-                raise CannotMove(
-                    f"charge {charge_id} is of the kind {kind}; only usage and rentals are given back"
-                )
             if prepaid:
                 self._check_kept_here()
             before = await self._known(connection, f"refund:{key}")
             if before is not None and before[3] == charge_id and amount in (None, -before[2]):
                 return Moved(payer, before[2], done=False)
             row = await (await connection.execute(GIVEN_BACK, {"payer": payer, "id": charge_id})).fetchone()
-            left = charged - (row[0] if row else 0)
-            given = left if amount is None else amount
-            if given > left or given <= 0:
-                raise CannotMove(f"of charge {charge_id} {yuan(left)} yuan are left to give back")
-            now = datetime.now(UTC)
-            charge = self._row("refund", payer, -given, now, author, reason, key, prepaid=prepaid, of=charge_id)
+            given = to_give_back(charge_id, kind, charged - (row[0] if row else 0), amount)
+            charge = self._row("refund", payer, -given, author, reason, key, prepaid=prepaid, of=charge_id)
             return Moved(payer, -given, done=await self._write(connection, charge))
 
     def _check(self, reason: str, key: str) -> None:
@@ -161,7 +163,6 @@ class Movements:
         kind: Kind,
         payer: str,
         amount: int,
-        now: datetime,
         author: str,
         reason: str,
         key: str,
@@ -173,8 +174,8 @@ class Movements:
             event=f"{kind}:{key}",
             kind=kind,
             payer=payer,
-            month=month_of(local_day(now, self._zone)),
-            at=now,
+            month=month_of(local_day(self._now, self._zone)),
+            at=self._now,
             price=amount,
             amount=amount,
             why="",

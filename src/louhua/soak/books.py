@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -65,7 +65,7 @@ async def open_books(connection: Connection, config: Config, people: Sequence[Pe
         await add_version(connection, plan, "soak", plan.valid_from)
     paid_in = {person.number: person.money for person in people if person.money is not None}
     await pay(connection, list(paid_in), prepaid=True)
-    movements = Movements(config)
+    movements = Movements(config, datetime.now(UTC))
     for number, money in paid_in.items():
         await movements.top_up(connection, number, money, "soak", "paid in", f"soak-{number}")
 

@@ -14,6 +14,7 @@ from tests.charging.books import NUMBER, Books, noon
 
 from louhua.charging.balances import Balances
 from louhua.charging.credit import Ask, Settlement
+from louhua.charging.months import midnight_after
 from louhua.charging.movements import CannotMove
 from louhua.charging.run import runner, store
 from louhua.charging.run.runner import RentalRun
@@ -295,8 +296,11 @@ def test_a_run_whose_connection_breaks_is_run_again(books: Books, monkeypatch: p
     with pytest.raises(psycopg.OperationalError):
         asyncio.run(RentalRun(books.config).month(date(2026, 11, 1), noon("2026-11-01"), broken))
     assert books.one("SELECT count(*) FROM charging_rental") == 3
+    ran = "SELECT month::text, ran_on::text FROM charging_rentalrun"
+    assert books.rows(ran) == [], "it has not gone through all"
     books.run("2026-11", "2026-11-01")
     assert books.one("SELECT count(*) FROM charging_rental") == 10
+    assert books.rows(ran) == [("2026-11-01", "2026-11-01")]
 
 
 def test_a_day_ends_the_month_before_for_who_came_last(books: Books) -> None:
@@ -338,10 +342,13 @@ def test_the_scheduler_waits_for_the_database_and_then_for_midnight(
     books.connection.execute(store.TAKE_LOCK, {"key": store._LOCK_KEY})
     monkeypatch.setattr("louhua.charging.run.runner.asyncio.sleep", sleep)
     monkeypatch.setattr(runner, "database_url", lambda _config: here["url"])
+    began = datetime.now(UTC)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(RentalRun(books.config).run())
+    took = datetime.now(UTC) - began
     assert waits[:2] == [60, 60], "first there was no database, then another run"
-    assert 0 < waits[-1] <= 24 * 3600 + 5
+    left = midnight_after(began, books.config.service.zone) + timedelta(seconds=5) - began
+    assert left - took <= timedelta(seconds=waits[-1]) <= left
     assert len(books.rows(AMOUNTS)) == 1
 
 

@@ -17,7 +17,9 @@ def test_yuan_are_read(written: object, thousandths: int) -> None:
     assert parse_yuan(written) == thousandths
 
 
-@pytest.mark.parametrize("wrong", ["0.0001", "a", "", "1,5", "NaN", "Infinity", None, "1e30", "0.1 元"])
+@pytest.mark.parametrize(
+    "wrong", ["0.0001", "a", "", "1,5", "NaN", "Infinity", None, "1e30", "-1e30", "1000000000.001", "0.1 元"]
+)
 def test_what_is_no_amount_is_refused_with_the_way_out(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"write|at most"):
         parse_yuan(wrong)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from louhua.bench import alerts, billing, calls, imports, reachable, texts
+from louhua.bench import alerts, billing, calls, charging, imports, reachable, texts
 from louhua.bench.calls import _pace
 from louhua.bench.results import Result
 
@@ -58,6 +58,13 @@ def test_reachable() -> None:
 @pytest.mark.parametrize("rules", [False, True])
 def test_texts(rules: bool) -> None:
     check(texts.run(300, quiet, rules=rules), 300)
+
+
+@pytest.mark.slow
+def test_charging() -> None:
+    result = charging.run(300, 100, quiet)
+    check(result, 300)
+    assert {"alert", "postgres", "total"} <= set(result.cpu_ms)
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Who writes into the ledger waits for who reads it, before the first row: else a file would miss one."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -11,10 +12,11 @@ from tests.charging.books import NUMBER, Books, noon
 from tests.charging.run.test_elsewhere import Elsewhere
 
 from louhua.charging.deliveries import Charger, Delivery
+from louhua.charging.explain import OF_MONTH
 from louhua.charging.movements import Movements
 from louhua.charging.plans import Item
 from louhua.charging.run.runner import RentalRun
-from louhua.charging.store import _LEDGER_KEY, READ_LEDGER
+from louhua.charging.store import _LEDGER_KEY, ADD_CHARGES, READ_LEDGER, Charge, Row
 from louhua.db.pool import Connection
 
 AT = noon("2026-11-23")
@@ -97,3 +99,12 @@ def test_it_waits_before_its_first_row(books: Books, work: Work) -> None:
 
     asyncio.run(story())
     assert books.one("SELECT count(*) FROM charging_charge") == before + 1
+
+
+def test_statements_name_every_column_of_a_row() -> None:
+    assert tuple(re.findall(r"c\.(\w+)", OF_MONTH.split("FROM")[0])) == Row._fields
+    inserted, selected = ADD_CHARGES.split("SELECT")
+    columns = re.findall(r"\w+", inserted.split("(")[1])
+    assert columns == re.findall(r"\w+", selected.split("FROM")[0])
+    assert columns == [column for column in Row._fields if column in columns]
+    assert set(columns) == set(Charge.__struct_fields__)

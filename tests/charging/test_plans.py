@@ -104,6 +104,7 @@ def test_what_is_shown_and_what_is_stored_are_read_again(plan: Plan) -> None:
         ),
         ('payer = "caller"', 'payer = "both"', "items.call_back.payer: write 'caller' or 'callee'"),
         ("[items.call_back]", "[items.teaser]", "items teaser: it tells of several callers"),
+        ("[items.call_back]", "[items.digest]", "items digest: it tells of several callers"),
         ("[items.detail]", "[items.detail", "this is not TOML"),
     ],
 )
@@ -141,6 +142,10 @@ def test_the_latest_that_has_begun_is_valid(versions: list[Version], day: str, n
     assert (found and found.number) == number
 
 
+def test_a_version_may_be_of_one_day() -> None:
+    assert version(1, "2026-11-23", "2026-11-23").plan.valid_until == date(2026, 11, 23)
+
+
 @pytest.mark.parametrize(
     ("plan", "known", "may"),
     [
@@ -148,6 +153,7 @@ def test_the_latest_that_has_begun_is_valid(versions: list[Version], day: str, n
         (version(1, "2026-11-22").plan, True, False),
         (version(1, "2020-01-01").plan, False, True),
         (version(1, "2020-01-01", "2026-11-22").plan, False, False),
+        (version(1, "2020-01-01", "2026-11-23").plan, False, True),
     ],
 )
 def test_nobody_changes_the_past(plan: Plan, known: bool, may: bool) -> None:

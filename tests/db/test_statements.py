@@ -14,6 +14,7 @@ MODULES = [
     "louhua.alerts.store",
     "louhua.charging.balances",
     "louhua.charging.catalogue",
+    "louhua.charging.explain",
     "louhua.charging.movements",
     "louhua.charging.cdr.store",
     "louhua.charging.reservations",

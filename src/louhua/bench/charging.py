@@ -1,7 +1,7 @@
 """``louhua bench charging``: receipts from NATS through matching to rated rows of the ledger.
 
 Payers are registered, on a plan with quotas and caps. A unit is a delivery; its latency is the time from the
-publication of its receipt, with a hundred others, until its charge is in the ledger.
+publication of its receipt, with a hundred others, until the ledger has as many charges as receipts were published.
 """
 
 import asyncio
@@ -69,13 +69,13 @@ def run(count: int, payers: int, say: Say) -> Result:
             say(f"Publishing {count:,} receipts …")
             with Usage(platform.role_processes) as usage:
                 rate, latencies, missing = asyncio.run(_deliver(platform, _receipts(count, payers)))
-            twice = _charged_twice(database_url(platform.config))
+            wrong = _wrong_sums(database_url(platform.config))
     return Result(
         bench="charging",
         unit="delivery",
         count=count,
         rate=rate,
-        failures=missing + twice,
+        failures=missing + wrong,
         p50_ms=percentile(latencies, 0.5),
         p99_ms=percentile(latencies, 0.99),
         cpu_ms=usage.cpu_ms_each(count),
@@ -148,11 +148,14 @@ async def _look(url: str, wanted: int) -> list[tuple[float, int]]:
     return seen
 
 
-def _charged_twice(url: str) -> int:
-    """How many usage rows do not say what the ledger says."""
+def _wrong_sums(url: str) -> int:
+    """How many months of payers whose counters do not say what the ledger says."""
     with psycopg.connect(url) as connection:
         row = connection.execute(
-            "SELECT count(*) FROM charging_usage AS u JOIN (SELECT payer, count(*) AS charges FROM charging_charge"
-            " GROUP BY payer) AS c USING (payer) WHERE u.charges <> c.charges"
+            "SELECT count(*) FROM charging_usage AS u"
+            "  FULL JOIN (SELECT payer, month, count(*) AS charges, sum(amount) AS amount FROM charging_charge"
+            "              GROUP BY payer, month) AS c USING (payer, month)"
+            " WHERE (u.charges, (SELECT sum(value::bigint) FROM jsonb_each_text(u.days)))"
+            "       IS DISTINCT FROM (c.charges, c.amount)"
         ).fetchone()
     return int(row[0]) if row else 0

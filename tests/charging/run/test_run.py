@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 from tests.charging.books import NUMBER, Books, noon
 
 from louhua.charging.balances import Balances
@@ -209,6 +210,29 @@ def test_who_was_suspended_by_staff_stays_so(books: Books, again: bool) -> None:
     assert books.rows("SELECT * FROM charging_suspension") == []
 
 
+def test_who_has_left_meanwhile_is_not_registered_by_paying(books: Books) -> None:
+    books.subscriber(prepaid=True)
+    books.run("2026-11", "2026-11-01")
+    assert books.run("2026-11", "2026-11-09").suspended == 1
+    books.connection.execute("UPDATE subscribers_subscriber SET status = 'unregistered'")
+    assert not books.top_up(3000).resumed
+    assert books.status() == "unregistered"
+
+
+def test_what_runs_do_is_counted(books: Books) -> None:
+    def counted() -> list[float]:
+        names = ("louhua_rental_total", "louhua_rental_suspended_total", "louhua_rental_resumed_total")
+        return [REGISTRY.get_sample_value(name) or 0 for name in names]
+
+    books.subscriber("1", prepaid=True)
+    books.subscriber("2")
+    before = counted()
+    for day in ("01", "09"):
+        books.run("2026-11", f"2026-11-{day}")
+    books.top_up(3000, "1")
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [6000, 1, 1]
+
+
 def test_who_is_registered_again_without_paying_is_suspended_again(books: Books) -> None:
     books.subscriber(prepaid=True)
     books.run("2026-11", "2026-11-01")
@@ -309,6 +333,9 @@ def test_a_day_ends_the_month_before_for_who_came_last(books: Books) -> None:
     books.subscriber("1", plan="free")
     books.daily(datetime(2026, 11, 29, 16, 0, 5, tzinfo=UTC))
     books.subscriber("2", activated="2026-11-30")
+    books.connection.execute(
+        "UPDATE subscribers_subscriber SET served_since = '2026-11-29 16:00Z' WHERE number = '2'"
+    )
     books.connection.execute("UPDATE subscribers_subscriber SET plan = '' WHERE number = '1'")
     books.daily(datetime(2026, 11, 30, 16, 0, 5, tzinfo=UTC))
     rentals = "SELECT payer, month::text, due FROM charging_rental ORDER BY payer, month"

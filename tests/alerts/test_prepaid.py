@@ -223,6 +223,13 @@ def test_an_answer_that_was_not_stored_is_asked_for_again_and_not_granted_twice(
         await it.prepaid(money=1000)
         await missed_call(it)
         await it.claim()
+        asked, reserve = [], it.cashier._credit.reserve
+
+        async def noted(asks: Any) -> Any:
+            asked.extend((ask.session, ask.again) for ask in asks)
+            return await reserve(asks)
+
+        it.cashier._credit.reserve = noted  # type: ignore[method-assign]
         it.cashier._let_go = _killed  # type: ignore[assignment, method-assign]
         with pytest.raises(Killed):
             await it.cashier.reserve_some()
@@ -232,9 +239,42 @@ def test_an_answer_that_was_not_stored_is_asked_for_again_and_not_granted_twice(
         await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
         assert await it.cashier.reserve_some() == 1
         assert await it.money() == [(CALLEE, 1000, 50)]
+        ((at,),) = await it.rows("SELECT floor(extract(epoch FROM created_at))::bigint FROM charging_reservation")
+        ((text,),) = await it.rows("SELECT id FROM texts_text")
+        assert asked == [(f"text-{text}-{at}", False), (f"text-{text}-{at}", True)]
         assert len(await it.deliver_all()) == 1
         assert await settled(it)
         assert await it.money() == [(CALLEE, 950, 0)]
+
+    tell(story)
+
+
+def test_who_does_not_hear_is_told_again_and_again(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.prepaid(money=1000)
+        await missed_call(it)
+        await it.claim()
+        await it.cashier.reserve_some()
+        await it.deliver_all()
+        told: list[tuple[int, bool]] = []
+        heard = it.cashier._credit.settle
+
+        async def deaf(settlements: Any) -> list[bool]:
+            told.extend((settlement.used, settlement.again) for settlement in settlements)
+            return [False for _ in settlements]
+
+        it.cashier._credit.settle = deaf  # type: ignore[method-assign]
+        attempts = []
+        for _ in range(3):
+            assert await it.cashier.settle_some() == 1
+            assert await it.cashier.settle_some() == 0
+            attempts += await it.rows("SELECT attempts FROM charging_reservation")
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+        assert told == [(50, False), (50, True), (50, True)]
+        assert attempts == [(1,), (2,), (3,)]
+        it.cashier._credit.settle = heard  # type: ignore[method-assign]
+        assert await settled(it)
 
     tell(story)
 

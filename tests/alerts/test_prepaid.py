@@ -223,7 +223,8 @@ def test_an_answer_that_was_not_stored_is_asked_for_again_and_not_granted_twice(
         await it.prepaid(money=1000)
         await missed_call(it)
         await it.claim()
-        asked, reserve = [], it.cashier._credit.reserve
+        asked: list[tuple[str, bool]] = []
+        reserve = it.cashier._credit.reserve
 
         async def noted(asks: Any) -> Any:
             asked.extend((ask.session, ask.again) for ask in asks)

@@ -79,7 +79,9 @@ def known(run: Run, connected: Callable[[Connected], Any]) -> None:
     """A subscriber, and two plans."""
 
     async def work(connection: Connection) -> None:
-        await add_plans(connection, plan(), plan("own"), plan("later", effect="next-month"))
+        begins = plan("begins", valid_from=NEXT, effect="next-month")
+        over = plan("over", valid_until=TODAY - timedelta(days=1))
+        await add_plans(connection, plan(), plan("own"), plan("later", effect="next-month"), begins, over)
 
     connected(work)
     run("subscribers", "add", "13800138000")
@@ -94,6 +96,7 @@ NEXT = next_month(TODAY)
     [
         (["--plan", "own"], ("", "own", TODAY, False)),
         (["--plan", "later"], ("", "later", NEXT, False)),
+        (["--plan", "begins"], ("", "begins", NEXT, False)),
         (["--plan", "later", "--now"], ("", "later", TODAY, False)),
         (["--plan", "own", "--next-month"], ("", "own", NEXT, False)),
         (["--prepaid"], ("", "", None, True)),
@@ -139,6 +142,7 @@ def test_a_months_rental_is_by_the_plan_of_its_first_day(
     [
         (["13800138000"], "nothing is to change; name a --plan"),
         (["13800138000", "--plan", "none"], "there is no plan 'none'"),
+        (["13800138000", "--plan", "over"], "plan 'over' is over, and nothing follows it"),
         (["13900139000", "--prepaid"], "is not known; register with: louhua subscribers add"),
         (["nobody", "--prepaid"], "is not a telephone number"),
     ],

@@ -81,5 +81,9 @@ def _valid(catalogue: Catalogue, name: str, today: date) -> Plan | None:
     versions = catalogue.plans.get(name, [])
     if not versions:
         fail(f"there is no plan {name!r}; louhua plans list has those there are")
-    version = catalogue.version(name, today)
-    return version.plan if version else versions[-1].plan
+    to_come = [version for version in versions if version.plan.valid_from > today]
+    first = min(to_come, key=lambda version: version.plan.valid_from, default=None)
+    version = catalogue.version(name, today) or first
+    if version is None:
+        fail(f"plan {name!r} is over, and nothing follows it; name another, or add its next version")
+    return version.plan

@@ -79,4 +79,6 @@ async def collect(config: Config, ledger: Ledger, people: Sequence[Person], jour
     left = [
         f"{count} {what}" for count, what in zip(restless, ("alerts", "texts", "watches"), strict=True) if count
     ]
-    return evidence, ", ".join(left + [unsettled] * bool(unsettled))
+    if unsettled:
+        left.append(unsettled)
+    return evidence, ", ".join(left)

@@ -30,9 +30,10 @@ LOST_TEXT: Final = "text lost"
 DOUBLED_TEXT: Final = "text doubled"
 UNKNOWN_TEXT: Final = "text that nobody wrote"
 PHONE_OFF: Final = "told while the phone was off"
+FORBIDDEN: Final = "power-on text that is forbidden"
+
 _ON_ITS_WAY_S: Final = 60.0
 """So long an INVITE may be on its way: it is repeated for half a minute, and a frozen process finds it later."""
-FORBIDDEN: Final = "power-on text that is forbidden"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):

@@ -148,8 +148,9 @@ class _Soak:
             if resting_since is not None and now - resting_since >= _GIVE_UP_S:
                 break
             await asyncio.sleep(_LOOK_EVERY_S)
-        left = ", ".join([left] * bool(left) + [f"{target} did not come back" for target in never_back])
-        return self._outcome(reckoning, left, time.monotonic() - begun)
+        amiss = [left] if left else []
+        amiss += [f"{target} did not come back" for target in never_back]
+        return self._outcome(reckoning, ", ".join(amiss), time.monotonic() - begun)
 
     def _outcome(self, reckoning: Reckoning, left: str, settled_s: float) -> Outcome:
         made: dict[str, int] = {}

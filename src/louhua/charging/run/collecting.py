@@ -33,15 +33,13 @@ async def collect(
 
     Part of a transaction that began with ``write_ledger``. Money that is kept elsewhere is not asked for here.
     """
-    from_balance = {payer for payer, prepaid in debtors.items() if prepaid}
-    if settings.keeper != "here":
-        debtors = {payer: prepaid for payer, prepaid in debtors.items() if not prepaid}
-        from_balance = set()
-    if not debtors:
+    asked = {payer: prepaid for payer, prepaid in debtors.items() if settings.keeper == "here" or not prepaid}
+    if not asked:
         return Collected()
+    from_balance = {payer for payer, prepaid in asked.items() if prepaid}
     money = await balances.lock(connection, from_balance) if from_balance else {}
     charges, changed, owing = [], [], []
-    for payer, rentals in _by_payer(await store.owed(connection, debtors, lock=True)).items():
+    for payer, rentals in _by_payer(await store.owed(connection, asked, lock=True)).items():
         amounts = [rental.owed for rental in rentals]
         if payer in from_balance:
             available = money.get(payer, NOTHING).available

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.web.console.conftest import Login
 
-from louhua.charging.plans import Item
+from louhua.charging.plans import Item, document, from_toml
 
 PAGE = "/console/charging/planversion/"
 TODAY = date.today() + timedelta(days=1)  # at most a day behind the service's zone
@@ -42,6 +42,14 @@ def rows() -> list[tuple[Any, ...]]:
     return list(PlanVersion.objects.order_by("id").values_list("name", "number", "author"))
 
 
+def states(day: date) -> list[str]:
+    from louhua.charging.models import PlanVersion
+    from louhua.web.console import tariffs
+
+    found = tariffs.states(PlanVersion.objects.order_by("-number"), day)
+    return [found[number] for number in sorted(found)]
+
+
 def test_a_version_is_added_read_and_recorded(login: Login) -> None:
     from auditlog.models import LogEntry
 
@@ -59,24 +67,85 @@ def test_a_version_is_added_read_and_recorded(login: Login) -> None:
     assert entry.changes["author"][1] == "tariffs"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "",
+            {
+                "Valid": "Nov. 23, 2026 – without end", "Monthly rental": "0.000 yuan", "Cap a day": "—",
+                "Cap a month": "—", "Free trial": "—", "Begins for who chooses it": "at once",
+            },
+        ),
+        ("valid_until = 2026-12-31", {"Valid": "Nov. 23, 2026 – Dec. 31, 2026"}),
+        ('rental = "5"', {"Monthly rental": "5.000 yuan (in full in the first month)"}),
+        ('rental = "5"\nfirst_month = "free"', {"Monthly rental": "5.000 yuan (free in the first month)"}),
+        ('rental = "5"\nfirst_month = "pro-rata"', {"Monthly rental": "5.000 yuan (by days in the first month)"}),
+        ('first_month = "free"', {"Monthly rental": "0.000 yuan"}),
+        ('day_cap = "1"\nmonth_cap = "0"', {"Cap a day": "1.000 yuan", "Cap a month": "0.000 yuan"}),
+        ("trial_days = 7", {"Free trial": "7 days"}),
+        ('effect = "next-month"', {"Begins for who chooses it": "from the next month on"}),
+    ],
+)  # fmt: skip
+def test_a_version_is_said_in_words(console: str, text: str, expected: dict[str, str]) -> None:
+    from django.utils import translation
+
+    from louhua.web.console.tariffs import facts
+
+    with translation.override("en"):
+        said = dict(facts(row(text)))
+    assert said | expected == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[items.detail]", ["Enquiry by text (D)", "free", "—", "—", "callee"]),
+        (
+            '[items.detail]\nprice = "0.1"\nfree = 3\ncap = "2"',
+            ["Enquiry by text (D)", "0.100 yuan / text", "3", "2.000 yuan", "callee"],
+        ),
+        (
+            '[items.voice_text]\nprice = "0.1"\ncap = "0"\npayer = "caller"',
+            ["Voice text", "0.100 yuan / minute", "—", "0.000 yuan", "caller"],
+        ),
+    ],
+)
+def test_an_item_is_said_in_words(console: str, text: str, said: list[str]) -> None:
+    from django.utils import translation
+
+    from louhua.web.console.tariffs import items
+
+    with translation.override("en"):
+        assert items(row(text))["rows"] == [said]
+
+
+def row(text: str) -> Any:
+    """A version that says ``text``, besides its name and its beginning."""
+    from louhua.charging.models import PlanVersion
+
+    plan = from_toml(f'name = "gold"\nvalid_from = 2026-11-23\n{text}')
+    return PlanVersion(name=plan.name, number=1, document=document(plan))
+
+
 def test_the_valid_version_is_marked(login: Login) -> None:
     later = TODAY + timedelta(days=30)
     for begins in (TODAY - timedelta(days=1000), TODAY, later):
         text = f'name = "gold"\nvalid_from = {begins}\n'
         assert store(login, text).status_code == 302, text
-    from louhua.charging.models import PlanVersion
-    from louhua.web.console.tariffs import state
-
-    versions = list(PlanVersion.objects.order_by("number"))
-    for day, expected in (
-        (TODAY - timedelta(days=1), ["valid", "to_come", "to_come"]),
-        (TODAY, ["past", "valid", "to_come"]),
-        (later, ["past", "past", "valid"]),
-    ):
-        assert [state(row, versions, day) for row in versions] == expected
+    assert states(TODAY - timedelta(days=1)) == ["valid", "to_come", "to_come"]
+    assert states(TODAY) == ["past", "valid", "to_come"]
+    assert states(later) == ["past", "past", "valid"]
     page = login("viewer").get(PAGE).content.decode()
     assert page.count("今日有效") == 1
     assert page.count("长期") == 3
+
+
+def test_of_two_versions_from_one_day_the_first_is_past_when_they_begin(login: Login) -> None:
+    for rental in ("1.00", "2.00"):
+        store(login, f'name = "gold"\nvalid_from = {TODAY}\nrental = "{rental}"\n')
+    assert states(TODAY - timedelta(days=1)) == ["to_come", "to_come"]
+    assert states(TODAY) == ["past", "valid"]
 
 
 def test_a_new_version_begins_with_the_latest(login: Login) -> None:
@@ -90,6 +159,20 @@ def test_a_new_version_begins_with_the_latest(login: Login) -> None:
         == 302
     )
     assert [number for _, number, _ in rows()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("today", "begins"),
+    [(date(2026, 11, 30), "2026-12-01"), (date(2026, 12, 1), "2027-01-01"), (date(2026, 12, 31), "2027-01-01")],
+)
+def test_it_begins_with_the_next_month_and_has_no_end(login: Login, today: date, begins: str) -> None:
+    from louhua.web.console.tariffs import draft
+
+    store(login, PLAN.replace("rental", f"valid_until = {TODAY}\nrental"))
+    text = draft("gold", today)
+    assert f"valid_from = {begins}\n" in text
+    assert "valid_until" not in text
+    assert 'rental = "5.000"\n' in text
 
 
 @pytest.mark.parametrize("name", ["", "unheard-of", 'a"b'])

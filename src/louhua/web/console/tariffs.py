@@ -89,12 +89,15 @@ def by_plan() -> dict[str, list[PlanVersion]]:
     return dict(found)
 
 
-def state(row: PlanVersion, versions: Iterable[PlanVersion], today: date) -> str:
-    """Of a version among all of its plan: ``valid``, ``to_come`` or ``past``."""
-    now = valid([Version(version.number, read_plan(version.document)) for version in versions], today)
-    if now is not None and now.number == row.number:
-        return "valid"
-    return "to_come" if row.valid_from > today else "past"
+def states(rows: Iterable[PlanVersion], today: date) -> dict[int, str]:
+    """Of all versions of one plan, by their numbers: ``valid``, ``to_come`` or ``past``."""
+    versions = [Version(row.number, read_plan(row.document)) for row in rows]
+    now = valid(versions, today)
+    return {version.number: "valid" if version is now else _when(version, today) for version in versions}
+
+
+def _when(version: Version, today: date) -> str:
+    return "to_come" if version.plan.valid_from > today else "past"
 
 
 def facts(row: PlanVersion) -> list[tuple[str, str]]:

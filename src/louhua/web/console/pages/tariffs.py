@@ -56,10 +56,10 @@ class Plans(ReadOnly):
         """All plans with their versions."""
         self._must_see(request)
         today = timezone.localdate()
-        plans = {
-            name: [(row, tariffs.state(row, rows, today)) for row in rows]
-            for name, rows in tariffs.by_plan().items()
-        }
+        plans = {}
+        for name, rows in tariffs.by_plan().items():
+            states = tariffs.states(rows, today)
+            plans[name] = [(row, states[row.number]) for row in rows]
         return self._page(request, "plans", {"title": _("Plans"), "plans": plans})
 
     def change_view(
@@ -73,7 +73,7 @@ class Plans(ReadOnly):
         context = {
             "title": _("Plan %(plan)s, version %(number)d") % {"plan": row.name, "number": row.number},
             "row": row,
-            "state": tariffs.state(row, PlanVersion.objects.filter(name=row.name), timezone.localdate()),
+            "state": tariffs.states(PlanVersion.objects.filter(name=row.name), timezone.localdate())[row.number],
             "facts": tariffs.facts(row),
             "items": tariffs.items(row),
             "toml": to_toml(read_plan(row.document)),

@@ -1,13 +1,18 @@
 """Plans in the console: read, and added to."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from html import unescape
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from tests.web.console.conftest import Login
+from typer.testing import CliRunner
 
-from louhua.charging.plans import Item, document, from_toml
+from louhua.charging.plans import Item, PlanError, document, from_toml
+from louhua.cli import app
 
 PAGE = "/console/charging/planversion/"
 TODAY = date.today() + timedelta(days=1)  # at most a day behind the service's zone
@@ -223,6 +228,69 @@ def test_nobody_edits_or_deletes(login: Login, action: str) -> None:
     client.post(f"{PAGE}{row.pk}/{action}/", {"post": "yes", "toml": PLAN.replace("gold", "tin"), "name": "tin"})
     client.post(PAGE, {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"})
     assert rows() == [("gold", 1, "tariffs")]
+
+
+def test_what_cannot_be_recorded_is_not_stored(login: Login, database_url: str) -> None:
+    client = login("tariffs")
+    client.raise_request_exception = False
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE auditlog_logentry ADD CONSTRAINT disk_full CHECK (false) NOT VALID")
+        try:
+            assert client.post(f"{PAGE}add/", {"toml": PLAN}).status_code == 500
+        finally:
+            connection.execute("ALTER TABLE auditlog_logentry DROP CONSTRAINT disk_full")
+    assert rows() == []
+
+
+def test_versions_added_at_the_same_time_have_numbers_of_their_own(console: str) -> None:
+    from django.db import connections
+
+    from louhua.web.console.tariffs import add
+
+    def store_one(_n: int) -> int:
+        try:
+            return add(from_toml(PLAN), "li", TODAY).number
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(store_one, range(24))) == list(range(1, 25))
+
+
+def test_a_version_is_stored_and_refused_as_at_a_terminal(
+    console: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from louhua.charging.models import PlanVersion
+    from louhua.web.console.tariffs import add
+
+    monkeypatch.setenv("LOUHUA_DATABASE__URL", console)
+    monkeypatch.setenv("LOUHUA_NODE__DATA", str(tmp_path / "var"))
+    file = tmp_path / "plan.toml"
+    versions = (
+        PLAN,
+        PLAN.replace("rental", f"valid_until = {TODAY + timedelta(days=9)}\nrental"),
+        PLAN.replace(str(TODAY), "2020-01-01"),
+        'name = "tin"\nvalid_from = 2020-01-01\nvalid_until = 2020-01-02\n',
+        'name = "tin"\nvalid_from = 2020-01-01\n',
+    )
+    about = ("name", "number", "valid_from", "valid_until", "document")
+
+    def here(text: str) -> bool:
+        try:
+            return bool(add(from_toml(text), "li", TODAY))
+        except PlanError:
+            return False
+
+    def there(text: str) -> bool:
+        file.write_text(text)
+        return CliRunner().invoke(app, ["plans", "add", str(file)]).exit_code == 0
+
+    stored = []
+    for way in (here, there):
+        PlanVersion.objects.all().delete()
+        assert [way(text) for text in versions] == [True, True, False, False, True]
+        stored.append(list(PlanVersion.objects.order_by("name", "number").values_list(*about)))
+    assert stored[0] == stored[1]
 
 
 def test_who_may_not_cannot_add(login: Login) -> None:

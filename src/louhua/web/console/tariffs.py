@@ -5,14 +5,13 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
-import psycopg
-from asgiref.sync import async_to_sync
+from django.db import connection, transaction
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from louhua.charging.catalogue import add_version
+from louhua.charging.catalogue import LOCK_VERSIONS
 from louhua.charging.models import PlanVersion
 from louhua.charging.months import next_month
 from louhua.charging.plans import (
@@ -20,16 +19,16 @@ from louhua.charging.plans import (
     Item,
     Payer,
     Plan,
+    PlanError,
     Terms,
     Version,
+    document,
     read_plan,
     to_toml,
     valid,
+    why_not_added,
 )
-from louhua.config import current
-from louhua.db.pool import database_url
 from louhua.money import yuan
-from louhua.web.console.records import record_new
 
 ITEMS: Final[Mapping[Item, str | Promise]] = {
     Item.MISSED: gettext_lazy("Missed-call alert"),
@@ -60,25 +59,36 @@ _EFFECT: Final[Mapping[str, str | Promise]] = {
 
 
 def add(plan: Plan, author: str, today: date) -> PlanVersion:
-    """Store the next version of a plan and record whose it is; raises ``PlanError`` when it cannot be added."""
-    version = async_to_sync(_store)(plan, author, today)
-    row = PlanVersion.objects.get(name=plan.name, number=version.number)
-    record_new(row)
-    return row
+    """Store the next version of a plan; raises ``PlanError`` when it cannot be added.
 
-
-async def _store(plan: Plan, author: str, today: date) -> Version:
-    connection = await psycopg.AsyncConnection.connect(database_url(current()), autocommit=True)
-    async with connection, connection.transaction():
-        return await add_version(connection, plan, author, today)
+    As ``add_version``, but by way of Django, so that the record of who added it is in the same transaction.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(LOCK_VERSIONS)
+        newest = _newest(plan.name)
+        if why_not := why_not_added(plan, today, newest is not None):
+            raise PlanError([why_not])
+        return PlanVersion.objects.create(
+            name=plan.name,
+            number=newest.number + 1 if newest else 1,
+            valid_from=plan.valid_from,
+            valid_until=plan.valid_until,
+            document=document(plan),
+            author=author,
+        )
 
 
 def draft(name: str, today: date) -> str:
     """What to begin a new version with: the latest of a known plan, from the first of the next month on."""
-    latest = PlanVersion.objects.filter(name=name).order_by("-number").first()
+    newest = _newest(name)
     begins = next_month(today)
-    plan = Plan(name="standard", valid_from=begins) if latest is None else read_plan(latest.document)
+    plan = Plan(name="standard", valid_from=begins) if newest is None else read_plan(newest.document)
     return to_toml(plan.model_copy(update={"valid_from": begins, "valid_until": None}))
+
+
+def _newest(name: str) -> PlanVersion | None:
+    return PlanVersion.objects.filter(name=name).order_by("-number").first()
 
 
 def by_plan() -> dict[str, list[PlanVersion]]:

@@ -76,6 +76,7 @@ def test_a_password_is_read_from_standard_input(run: Run) -> None:
         (["set", "li", "--inactive"], "", "li has no account; make one with: louhua staff add li"),
         (["set", "viewer"], "", "nothing is to change"),
         (["set", "viewer", "--role=boss"], "", "there is no role 'boss'"),
+        (["set", "viewer", "--role=boss", "--password-stdin"], "short\n", "at least 12 characters"),
     ],
 )
 def test_what_cannot_be_is_explained(run: Run, arguments: list[str], typed: str, complaint: str) -> None:
@@ -85,6 +86,21 @@ def test_what_cannot_be_is_explained(run: Run, arguments: list[str], typed: str,
     assert done.exit_code == 1
     assert complaint in done.output
     assert User.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "password"),
+    [
+        (["--inactive", "--role=boss"], PASSWORD + "!"),
+        (["--inactive", "--role=tariffs"], "short"),
+        (["--inactive", "--role=tariffs"], "zh-viewer-1"),
+    ],
+)
+def test_an_account_is_changed_as_a_whole_or_not_at_all(run: Run, options: list[str], password: str) -> None:
+    assert run("set", "viewer", "--password-stdin", *options, typed=f"{password}\n").exit_code == 1
+    assert user("viewer").is_active
+    assert user("viewer").check_password(PASSWORD)
+    assert [group.name for group in user("viewer").groups.all()] == ["viewer"]
 
 
 def test_an_account_is_changed(run: Run) -> None:

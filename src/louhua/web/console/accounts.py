@@ -3,10 +3,15 @@
 A password is checked by Django's validators; what they say is English, whatever the service speaks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 
 class AccountError(Exception):
@@ -57,7 +62,8 @@ def add(name: str, password: str, role: str) -> None:
         if known := User.objects.filter(username__iexact=name).first():
             raise AccountError([f"{known} has an account; change it with: louhua staff set {known}"])
         user = User(username=User.normalize_username(name), is_staff=True)
-        _check_name(user)
+        with _in_english():
+            user.clean_fields(exclude=["password"])
         _give_password(user, password)
         user.save()
         _give_role(user, role)
@@ -93,38 +99,30 @@ def _unknown(name: str) -> str:
     return f"{name} has no account; make one with: louhua staff add {name}"
 
 
-def _check_name(user: object) -> None:
-    from django.contrib.auth.models import User
+@contextmanager
+def _in_english() -> Iterator[None]:
+    """Within, what Django's validators complain about is an ``AccountError``."""
     from django.core.exceptions import ValidationError
     from django.utils import translation
 
-    assert isinstance(user, User)
     with translation.override("en"):
         try:
-            user.clean_fields(exclude=["password"])
+            yield
         except ValidationError as error:
             raise AccountError(error.messages) from None
 
 
-def _give_password(user: object, password: str) -> None:
-    from django.contrib.auth.models import User
+def _give_password(user: "User", password: str) -> None:
     from django.contrib.auth.password_validation import validate_password
-    from django.core.exceptions import ValidationError
-    from django.utils import translation
 
-    assert isinstance(user, User)
-    with translation.override("en"):
-        try:
-            validate_password(password, user)
-        except ValidationError as error:
-            raise AccountError(error.messages) from None
+    with _in_english():
+        validate_password(password, user)
     user.set_password(password)
 
 
-def _give_role(user: object, role: str) -> None:
-    from django.contrib.auth.models import Group, User
+def _give_role(user: "User", role: str) -> None:
+    from django.contrib.auth.models import Group
 
-    assert isinstance(user, User)
     group = Group.objects.filter(name=role).first()
     if group is None:
         raise AccountError([f"there is no role {role!r}; the roles are {', '.join(roles())}"])

@@ -1,5 +1,8 @@
 """What staff changes is recorded, and can be read."""
 
+from datetime import date
+
+from structlog.testing import capture_logs
 from tests.web.console.conftest import Login
 
 TARIFFS = "/console/charging/planversion/add/"
@@ -30,6 +33,24 @@ def test_a_changed_account_is_recorded_before_and_after(login: Login) -> None:
     assert "操作人" in page
 
 
+def test_a_role_that_is_made_and_changed_is_recorded_with_what_it_may(login: Login) -> None:
+    from auditlog.models import LogEntry
+    from django.contrib.auth.models import Group, Permission
+
+    client = login("admin")
+    see, add = (Permission.objects.get(codename=f"{may}_planversion") for may in ("view", "add"))
+    client.post("/console/auth/group/add/", {"name": "shop", "permissions": [see.pk]})
+    role = Group.objects.get(name="shop")
+    client.post(f"/console/auth/group/{role.pk}/change/", {"name": "store", "permissions": [add.pk]})
+    entries = LogEntry.objects.filter(actor__username="admin", content_type__model="group", object_pk=str(role.pk))
+    names = [entry.changes["name"] for entry in entries.order_by("id") if "name" in entry.changes]
+    assert names == [["None", "shop"], ["shop", "store"]]
+    moved = [entry.changes["permissions"] for entry in entries if "permissions" in entry.changes]
+    assert {(change["operation"], *change["objects"]) for change in moved} == {
+        ("add", str(see)), ("add", str(add)), ("delete", str(see)),
+    }  # fmt: skip
+
+
 def test_no_hash_of_a_password_is_recorded(login: Login) -> None:
     from auditlog.models import LogEntry
     from django.contrib.auth.models import User
@@ -54,6 +75,22 @@ def test_a_login_is_recorded_and_no_change(login: Login) -> None:
     login("viewer")
     assert LogEntry.objects.count() == before
     assert AccessLog.objects.get().username == "viewer"
+
+
+def test_a_page_that_fails_leaves_a_line_in_the_log(login: Login) -> None:
+    from louhua.charging.models import PlanVersion
+
+    PlanVersion.objects.create(name="gold", number=1, valid_from=date(2026, 11, 23), document={}, author="nobody")
+    client = login("viewer")
+    client.raise_request_exception = False
+    with capture_logs() as logs:
+        assert client.get("/console/charging/planversion/").status_code == 500
+    assert logs == [
+        {
+            "event": "web.failed", "log_level": "error", "method": "GET", "exc_info": True,
+            "path": "/console/charging/planversion/",
+        }
+    ]  # fmt: skip
 
 
 def test_lists_of_records_ask_a_bounded_number_of_queries(login: Login) -> None:

@@ -1,6 +1,7 @@
 """Who may do what."""
 
 import re
+from datetime import date
 
 import pytest
 from tests.web.console.conftest import PASSWORD, Login
@@ -17,35 +18,58 @@ FAILED = "/console/axes/accessattempt/"
 
 
 @pytest.mark.parametrize(
-    ("path", "admin", "tariffs", "viewer"),
+    ("path", "admin", "tariffs", "viewer", "nobody"),
     [
-        ("/console/", 200, 200, 200),
-        (TARIFFS, 200, 200, 200),
-        (f"{TARIFFS}add/", 200, 200, 403),
-        (ACCOUNTS, 200, 403, 403),
-        (f"{ACCOUNTS}add/", 200, 403, 403),
-        (f"{ACCOUNTS}1/change/", 200, 403, 403),
-        (f"{ACCOUNTS}1/password/", 200, 403, 403),
-        (f"{ACCOUNTS}1/delete/", 403, 403, 403),
-        (ROLES, 200, 403, 403),
-        (f"{ROLES}add/", 200, 403, 403),
-        (f"{ROLES}1/change/", 200, 403, 403),
-        (f"{ROLES}1/delete/", 403, 403, 403),
-        (CHANGES, 200, 403, 403),
-        (f"{CHANGES}add/", 403, 403, 403),
-        (f"{CHANGES}1/change/", 200, 403, 403),
-        (f"{CHANGES}1/delete/", 403, 403, 403),
-        (LOGINS, 200, 403, 403),
-        (f"{LOGINS}add/", 403, 403, 403),
-        (FAILED, 200, 403, 403),
-        (f"{FAILED}add/", 403, 403, 403),
-        ("/console/password_change/", 200, 200, 200),
+        ("/console/", 200, 200, 200, 200),
+        (TARIFFS, 200, 200, 200, 403),
+        (f"{TARIFFS}add/", 200, 200, 403, 403),
+        (f"{TARIFFS}1/change/", 200, 200, 200, 403),
+        (f"{TARIFFS}1/delete/", 403, 403, 403, 403),
+        (ACCOUNTS, 200, 403, 403, 403),
+        (f"{ACCOUNTS}add/", 200, 403, 403, 403),
+        (f"{ACCOUNTS}1/change/", 200, 403, 403, 403),
+        (f"{ACCOUNTS}1/password/", 200, 403, 403, 403),
+        (f"{ACCOUNTS}1/delete/", 403, 403, 403, 403),
+        (ROLES, 200, 403, 403, 403),
+        (f"{ROLES}add/", 200, 403, 403, 403),
+        (f"{ROLES}1/change/", 200, 403, 403, 403),
+        (f"{ROLES}1/delete/", 403, 403, 403, 403),
+        (CHANGES, 200, 403, 403, 403),
+        (f"{CHANGES}add/", 403, 403, 403, 403),
+        (f"{CHANGES}1/change/", 200, 403, 403, 403),
+        (f"{CHANGES}1/delete/", 403, 403, 403, 403),
+        (LOGINS, 200, 403, 403, 403),
+        (f"{LOGINS}add/", 403, 403, 403, 403),
+        (f"{LOGINS}1/change/", 200, 403, 403, 403),
+        (f"{LOGINS}1/delete/", 403, 403, 403, 403),
+        (FAILED, 200, 403, 403, 403),
+        (f"{FAILED}add/", 403, 403, 403, 403),
+        (f"{FAILED}1/change/", 200, 403, 403, 403),
+        (f"{FAILED}1/delete/", 200, 403, 403, 403),
+        ("/console/password_change/", 200, 200, 200, 200),
     ],
 )
-def test_pages(login: Login, path: str, admin: int, tariffs: int, viewer: int) -> None:
-    assert {role: login(role).get(path).status_code for role in ("admin", "tariffs", "viewer")} == {
-        "admin": admin, "tariffs": tariffs, "viewer": viewer,
+def test_pages(login: Login, path: str, admin: int, tariffs: int, viewer: int, nobody: int) -> None:
+    one_of_each()
+    assert {name: login(name).get(path).status_code for name in ("admin", "tariffs", "viewer", "nobody")} == {
+        "admin": admin, "tariffs": tariffs, "viewer": viewer, "nobody": nobody,
     }  # fmt: skip
+
+
+def one_of_each() -> None:
+    """What the pages show: a version, a failed login; and an account without a role, nobody's."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    from louhua.charging.plans import from_toml
+    from louhua.web.console.accounts import add as add_account
+    from louhua.web.console.tariffs import add as add_version
+
+    today = date(2026, 11, 23)
+    add_version(from_toml(f'name = "gold"\nvalid_from = {today}\n'), "li", today)
+    Client(SERVER_NAME="localhost").post("/console/login/", {"username": "stranger", "password": "wrong"})
+    add_account("nobody", PASSWORD, "viewer")
+    User.objects.get(username="nobody").groups.clear()
 
 
 @pytest.mark.parametrize("action", ["change", "delete"])

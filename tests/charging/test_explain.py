@@ -119,6 +119,46 @@ def test_long_numbers_and_amounts_are_never_cut(
     assert words.startswith("  charge 987654321")
 
 
+def test_without_a_month_it_is_this_one(billed: str, run: Run) -> None:
+    done = run("billing", "explain", "13800138000")
+    assert done.output == run("billing", "explain", "13800138000", "--month", billed).output
+    assert f"13800138000 in {billed}\n" in done.output
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("Asia/Shanghai", ["11-23", "01:30", "detail", "13900139000", "0.000"]),
+        ("Asia/Urumqi", ["11-22", "23:30", "detail", "13900139000", "0.000"]),
+    ],
+)
+def test_times_are_in_the_services_zone(
+    billed: str, connected: Callable[[Connected], Any], run: Run, monkeypatch: pytest.MonkeyPatch, zone: str,
+    said: list[str],
+) -> None:  # fmt: skip
+    async def move(connection: Connection) -> None:
+        await connection.execute("UPDATE charging_charge SET at = '2026-11-22T17:30:00Z'")
+
+    connected(move)
+    monkeypatch.setenv("LOUHUA_SERVICE__TIMEZONE", zone)
+    lines = run("billing", "explain", "13800138000", "--month", billed).output.splitlines()
+    assert lines[1].split() == said
+
+
+def test_a_bill_as_json_has_no_top_up_in_its_sum(
+    billed: str, connected: Callable[[Connected], Any], run: Run
+) -> None:
+    async def pay(connection: Connection) -> None:
+        await connection.execute(
+            "UPDATE charging_charge SET kind = 'top_up', item = '', amount = -50000 WHERE event = 'text:0'"
+        )
+
+    connected(pay)
+    bill = json.loads(run("billing", "explain", "13800138000", "--month", billed, "--json").output)
+    assert sum(charge["amount"] for charge in bill["charges"]) == -49900
+    assert bill["charged"] == 100
+
+
 def test_a_bill_as_json_and_of_nobody(billed: str, run: Run) -> None:
     bill = json.loads(run("billing", "explain", "13800138000", "--month", billed, "--json").output)
     assert bill["charged"] == 100

@@ -129,13 +129,17 @@ def test_without_a_month_it_is_this_one(billed: str, run: Run) -> None:
     ("zone", "said"),
     [
         ("Asia/Shanghai", ["11-23", "01:30", "detail", "13900139000", "0.000"]),
-        ("Asia/Urumqi", ["11-22", "23:30", "detail", "13900139000", "0.000"]),
+        ("Asia/Tokyo", ["11-23", "02:30", "detail", "13900139000", "0.000"]),
     ],
 )
 def test_times_are_in_the_services_zone(
-    billed: str, connected: Callable[[Connected], Any], run: Run, monkeypatch: pytest.MonkeyPatch, zone: str,
+    billed: str,
+    connected: Callable[[Connected], Any],
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    zone: str,
     said: list[str],
-) -> None:  # fmt: skip
+) -> None:
     async def move(connection: Connection) -> None:
         await connection.execute("UPDATE charging_charge SET at = '2026-11-22T17:30:00Z'")
 

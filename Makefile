@@ -35,7 +35,7 @@ lint: .venv/.ready-test   ## Check style, types and the layers
 
 unit: .venv/.ready-test   ## Run the tests, installing the test peers where missing
 	@tools/test-peers.sh
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n 2 --dist loadfile
 
 test: lint unit  ## Check and test everything
 

@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 from tests.calls.sipp.scenario import Scenario
+from tests.workers import own_ports
 
 _SERVER = Path(__file__).with_name("server.py")
 _NEWS_LIMIT_S = 15.0
-# Below those that the system gives to whoever asks for any port, and the servers' own.
-_media_ports = itertools.cycle(range(10_000, 20_000, 50))
+_media_ports = itertools.cycle(own_ports(10_000, 20_000)[::50])
 
 
 class Caller:
@@ -82,7 +82,7 @@ class Server:
 
     def __init__(self, data: Path, **settings: object) -> None:
         self.data = data
-        arguments = {"data": str(data), "first_port": 20_000 + os.getpid() % 20 * 400, **settings}
+        arguments = {"data": str(data), "first_port": own_ports(20_000, 28_000)[0], **settings}
         self._log = (data / "log.txt").open("ab")
         self.process = subprocess.Popen(
             [sys.executable, str(_SERVER), json.dumps(arguments)],

@@ -8,6 +8,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Final, TypeVar
 
+from tests.workers import own_ports
+
 from louhua.calls.media.control import Command, Open, Opened, Report
 from louhua.calls.media.manager import MediaManager
 from louhua.calls.media.rtp import Packet, parse
@@ -141,7 +143,7 @@ class Media:
 
 def free_ports(count: int) -> tuple[int, int]:
     """A range of ``count`` ports that begins with an even one and is free now."""
-    for first in range(40000, 60000, 2 * count):
+    for first in own_ports(28_000, 32_768)[:: 2 * count]:
         try:
             for port in range(first, first + count):
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:

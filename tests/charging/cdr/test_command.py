@@ -1,6 +1,7 @@
 """``louhua cdr``: what it says, and what it finds amiss."""
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -95,6 +96,12 @@ def lie(statement: str) -> Callable[[Books], None]:
     return apply
 
 
+def block(books: Books) -> None:
+    path = books.files()[1]
+    path.unlink()
+    path.mkdir()
+
+
 @pytest.mark.parametrize(
     ("apply", "problem"),
     [
@@ -111,6 +118,16 @@ def lie(statement: str) -> Callable[[Books], None]:
         (spoil(lambda text: text.replace("0.011,price", "0.010,price", 1)), "the last line says"),
         (spoil(lambda text: "\n".join(text.splitlines()[:-1])), "the last line is missing"),
         (lambda books: books.files()[1].write_bytes(b"H,\xff"), "can't decode"),
+        (spoil(lambda text: re.sub(r"2,20..-..-..T", "2,2001-02-03T", text)), "it was begun at 2001-02-03T"),
+        (block, "louhua-0000000002.csv: Is a directory"),
+        (
+            lie("UPDATE charging_cdrfile SET charges = 9 WHERE number = 2"),
+            "10 charges of 0.127 yuan, where the database has 9 of 0.127",
+        ),
+        (
+            lie("UPDATE charging_cdrfile SET after_id = 11 WHERE number = 2"),
+            "charges 11 to 20, where those after 11 to 20 belong",
+        ),
         (lie("UPDATE charging_cdrfile SET amount = 1 WHERE number = 2"), "where the database has 10 of 0.001"),
         (lie("UPDATE charging_cdrfile SET after_id = 9 WHERE number = 2"), "begins after charge 9"),
         (lie("DELETE FROM charging_cdrfile WHERE number = 2"), "file 2 is missing: the next one is 3"),

@@ -71,7 +71,7 @@ def list_(days: DaysOption = 30, as_json: JsonOption = False, config: ConfigOpti
     """List the files of the last days: their charges, and their sums in yuan."""
     settings = _begin(config, "cdr list")
     since = datetime.now(UTC) - timedelta(days=days)
-    files = [file for file in with_database(settings, store.files) if file.created_at >= since]
+    files = with_database(settings, lambda connection: store.files(connection, since))
     if as_json:
         told = [msgspec.structs.asdict(file) | {"amount": yuan(file.amount)} for file in files]
         typer.echo(msgspec.json.encode({"directory": str(directory(settings)), "files": told}).decode())

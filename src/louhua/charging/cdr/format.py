@@ -36,7 +36,6 @@ class Contents(msgspec.Struct, frozen=True):
     """What a file says of itself, and its lines bear out. ``amount`` is in thousandths of a yuan."""
 
     number: int
-    node: str
     created_at: datetime
     charges: int
     amount: int
@@ -90,7 +89,7 @@ def read(lines: Iterable[str]) -> Contents:
     charges = amount = first = last = 0
     ending: list[str] | None = None
     try:
-        number, node, created_at = _read_head(next(rows, []))
+        number, created_at = _read_head(next(rows, []))
         for row in rows:
             if ending is not None:
                 raise Broken(f"line {rows.line_num}: there is something behind the last line")
@@ -106,15 +105,15 @@ def read(lines: Iterable[str]) -> Contents:
             first, last = first or charge, charge
     except (csv.Error, ValueError) as error:
         raise Broken(f"line {rows.line_num}: {error}") from error
-    contents = Contents(number, node, created_at, charges, amount, first, last)
+    contents = Contents(number, created_at, charges, amount, first, last)
     _check_ending(ending, contents)
     return contents
 
 
-def _read_head(row: list[str]) -> tuple[int, str, datetime]:
+def _read_head(row: list[str]) -> tuple[int, datetime]:
     if row[:3] != ["H", FORMAT, str(VERSION)] or row[6:] != [COLUMNS]:
         raise Broken(f"line 1: no file of charges of version {VERSION} begins like this")
-    return _whole(row[4]), row[3], datetime.fromisoformat(row[5])
+    return _whole(row[4]), datetime.fromisoformat(row[5])
 
 
 def _check_ending(row: list[str] | None, found: Contents) -> None:

@@ -5,8 +5,8 @@ comes between them any more. Only the newest row can be open (``closed_at`` is n
 """
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -14,76 +14,6 @@ from psycopg.errors import LockNotAvailable
 
 from louhua.charging.store import Row, read_ledger
 from louhua.db.pool import Connection
-
-# One that writes files a database: the lock lasts as long as its connection.
-TAKE_LOCK: Final = "SELECT pg_try_advisory_lock(%(key)s)"
-WAIT_FOR_LOCK: Final = "SELECT pg_advisory_lock(%(key)s)"
-_LOCK_KEY: Final = 0x63647266
-
-# The number of a file must not be forgotten; what waits for the ledger must see what it waited for; and who is
-# gone without a word must not keep the lock for long.
-_SETTINGS: Final = """
-SET synchronous_commit = on; SET default_transaction_isolation = 'read committed';
-SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6
-"""
-
-# Primary key, from its end.
-HORIZON: Final = "SELECT coalesce(max(id), 0) FROM charging_charge"
-
-# How long all who charge may wait for one who asks for the horizon, and how often he asks.
-_WAIT: Final = "SET LOCAL lock_timeout = '200ms'"
-_TRIES: Final = 30
-_TRY_AGAIN_S: Final = 0.5
-
-# Primary key, from its end.
-NEWEST: Final = """
-SELECT number, after_id, upto_id, charges, amount, name, node, zone, created_at, closed_at
-  FROM charging_cdrfile ORDER BY number DESC LIMIT 1
-"""
-
-# All of a small table: a row a file.
-FILES: Final = """
-SELECT number, after_id, upto_id, charges, amount, name, node, zone, created_at, closed_at
-  FROM charging_cdrfile ORDER BY number
-"""
-
-# Primary key.
-NEXT_RANGE: Final = """
-SELECT max(id), count(*), sum(amount)::bigint
-  FROM (SELECT id, amount FROM charging_charge
-         WHERE id > %(after)s AND id <= %(horizon)s ORDER BY id LIMIT %(limit)s) AS next
-"""
-
-ADD: Final = """
-INSERT INTO charging_cdrfile (number, after_id, upto_id, charges, amount, name, node, zone, created_at)
-VALUES (%(number)s, %(after_id)s, %(upto_id)s, %(charges)s, %(amount)s, %(name)s, %(node)s, %(zone)s,
-        %(created_at)s)
-"""
-
-# Primary key; whether this one closed it.
-CLOSE: Final = """
-UPDATE charging_cdrfile SET closed_at = %(now)s WHERE number = %(number)s AND closed_at IS NULL
-"""
-
-# Primary key, in its order; the columns are those of a line.
-ROWS: Final = """
-SELECT id, event, kind, payer, month, at, item, recipient, party, plan, version, quantity, price, amount, why,
-       used, item_sum, day_sum, month_sum, seq, prepaid, refunds, reason, author
-  FROM charging_charge
- WHERE id > %(after)s AND id <= %(upto)s ORDER BY id LIMIT %(limit)s
-"""
-
-# Primary keys.
-OLDEST: Final = """
-SELECT at FROM charging_charge
- WHERE id > coalesce((SELECT CASE WHEN closed_at IS NULL THEN after_id ELSE upto_id END
-                        FROM charging_cdrfile ORDER BY number DESC LIMIT 1), 0)
- ORDER BY id LIMIT 1
-"""
-
-
-class LedgerBusy(Exception):
-    """Somebody has been writing into the ledger all the time, in one transaction."""
 
 
 class File(msgspec.Struct, frozen=True):
@@ -107,6 +37,75 @@ class Range(msgspec.Struct, frozen=True):
     upto_id: int
     charges: int
     amount: int
+
+
+def _select(columns: Iterable[str], rest: str) -> str:
+    return f"SELECT {', '.join(columns)} {rest}"
+
+
+# One that writes files a database: the lock lasts as long as its connection.
+TAKE_LOCK: Final = "SELECT pg_try_advisory_lock(%(key)s)"
+WAIT_FOR_LOCK: Final = "SELECT pg_advisory_lock(%(key)s)"
+_LOCK_KEY: Final = 0x63647266
+
+# The number of a file must not be forgotten; what waits for the ledger must see what it waited for; and who is
+# gone without a word must not keep the lock for long.
+_SETTINGS: Final = """
+SET synchronous_commit = on; SET default_transaction_isolation = 'read committed';
+SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6
+"""
+
+# Primary key, from its end.
+HORIZON: Final = "SELECT coalesce(max(id), 0) FROM charging_charge"
+
+# How long all who charge may wait for one who asks for the horizon, and how often he asks.
+_WAIT: Final = "SET LOCAL lock_timeout = '200ms'"
+_TRIES: Final = 30
+_TRY_AGAIN_S: Final = 0.5
+
+# Primary key, from its end.
+NEWEST: Final = _select(File.__struct_fields__, "FROM charging_cdrfile ORDER BY number DESC LIMIT 1")
+
+# All of a small table: a row a file.
+FILES: Final = _select(
+    File.__struct_fields__, "FROM charging_cdrfile WHERE created_at >= %(since)s ORDER BY number"
+)
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
+
+# Primary key.
+NEXT_RANGE: Final = """
+SELECT max(id), count(*), sum(amount)::bigint
+  FROM (SELECT id, amount FROM charging_charge
+         WHERE id > %(after)s AND id <= %(horizon)s ORDER BY id LIMIT %(limit)s) AS next
+"""
+
+ADD: Final = """
+INSERT INTO charging_cdrfile (number, after_id, upto_id, charges, amount, name, node, zone, created_at)
+VALUES (%(number)s, %(after_id)s, %(upto_id)s, %(charges)s, %(amount)s, %(name)s, %(node)s, %(zone)s,
+        %(created_at)s)
+"""
+
+# Primary key; whether this one closed it.
+CLOSE: Final = """
+UPDATE charging_cdrfile SET closed_at = %(now)s WHERE number = %(number)s AND closed_at IS NULL
+"""
+
+# Primary key, in its order; the columns are those of a line.
+ROWS: Final = _select(
+    Row._fields, "FROM charging_charge WHERE id > %(after)s AND id <= %(upto)s ORDER BY id LIMIT %(limit)s"
+)
+
+# Primary keys.
+OLDEST: Final = """
+SELECT at FROM charging_charge
+ WHERE id > coalesce((SELECT CASE WHEN closed_at IS NULL THEN after_id ELSE upto_id END
+                        FROM charging_cdrfile ORDER BY number DESC LIMIT 1), 0)
+ ORDER BY id LIMIT 1
+"""
+
+
+class LedgerBusy(Exception):
+    """Somebody has been writing into the ledger all the time, in one transaction."""
 
 
 async def take_lock(connection: Connection) -> bool:
@@ -144,9 +143,9 @@ async def newest(connection: Connection) -> File | None:
     return File(*row) if row else None
 
 
-async def files(connection: Connection) -> list[File]:
-    """All files, by their numbers."""
-    return [File(*row) for row in await (await connection.execute(FILES)).fetchall()]
+async def files(connection: Connection, since: datetime = _EVER) -> list[File]:
+    """The files that were begun since then, by their numbers."""
+    return [File(*row) for row in await (await connection.execute(FILES, {"since": since})).fetchall()]
 
 
 async def next_range(connection: Connection, after: int, upto: int, limit: int) -> Range | None:

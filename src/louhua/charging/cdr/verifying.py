@@ -49,6 +49,8 @@ def _problem(file: File, path: Path) -> str:
 def _differences(file: File, found: Contents) -> Iterator[str]:
     if found.number != file.number:
         yield f"it says that it is file {found.number}"
+    elif found.created_at != file.created_at.replace(microsecond=0):
+        yield f"it says that it was begun at {found.created_at.isoformat()}"
     if (found.charges, found.amount) != (file.charges, file.amount):
         yield (
             f"{found.charges:,} charges of {yuan(found.amount)} yuan, "

@@ -37,7 +37,7 @@ class CdrWorker:
     async def run(self) -> None:
         """Write files, until cancelled."""
         every = self._config.charging.cdr_every
-        while not every:
+        if not every:
             await asyncio.Event().wait()
         while True:
             try:

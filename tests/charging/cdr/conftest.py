@@ -26,22 +26,20 @@ FIELDS: Final = ("type", *Row._fields)
 
 def charge(number: int, **changes: Any) -> Charge:
     """One charge out of many that differ: every seventh is given back, amounts are odd thousandths."""
-    amount = -(number % 997) if number % 7 == 0 else number % 1009
     values: dict[str, Any] = {
-        "event": f"text:{number}",
-        "kind": "refund" if amount < 0 else "usage",
-        "payer": f"86138{number % 10_000:08}",
-        "month": date(2026, 11, 1),
+        "payer": f"86138{number % 10_000:08}", "month": date(2026, 11, 1), "prepaid": number % 2 == 0,
         "at": NOON + timedelta(milliseconds=number),
-        "price": abs(amount),
-        "amount": amount,
-        "why": "price",
-        "prepaid": number % 2 == 0,
-        "item": "detail",
-        "plan": "standard",
-        "version": 1,
-        "reason": 'a "mistake", again' if amount < 0 else "",
-    }
+    }  # fmt: skip
+    if number % 7 == 0:
+        values |= {
+            "event": f"refund:{number}", "kind": "refund", "price": -(number % 997), "amount": -(number % 997),
+            "why": "", "refunds": number - 1, "reason": 'a "mistake", again', "author": "anna",
+        }  # fmt: skip
+    else:
+        values |= {
+            "event": f"text:{number}", "kind": "usage", "price": number % 1009, "amount": number % 1009,
+            "why": "price", "item": "detail", "plan": "standard", "version": 1,
+        }  # fmt: skip
     return Charge(**values | changes)
 
 
@@ -113,6 +111,9 @@ class Books:
         ]
         ledger = self.rows("SELECT id, event, amount, payer, reason FROM charging_charge ORDER BY id")
         assert written == ledger
+        for path in self.files():
+            ids = [line["id"] for line in self.lines(path)]
+            assert path.read_text().splitlines()[-1].split(",")[-2:] == [ids[0], ids[-1]]
         numbers = [int(path.stem.removeprefix("louhua-")) for path in self.files()]
         assert numbers == list(range(1, len(numbers) + 1))
         assert self.rows("SELECT number, closed_at IS NOT NULL FROM charging_cdrfile ORDER BY number") == [

@@ -2,22 +2,27 @@
 
 import asyncio
 import contextlib
+import os
 import random
+import re
 import resource
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
-from tests.charging.cdr.conftest import Books, Run, charge
+from tests.charging.cdr.conftest import NOON, Books, Run, charge
 
 from louhua.charging.cdr import exporter, files, store
 from louhua.charging.cdr.exporter import Exporter, LedgerChanged
 from louhua.charging.cdr.files import Differs, Draft
 from louhua.charging.cdr.store import File, LedgerBusy
-from louhua.charging.store import _LEDGER_KEY, READ_LEDGER, WRITE_LEDGER
+from louhua.charging.metrics import CDR_FILES
+from louhua.charging.store import _LEDGER_KEY, READ_LEDGER, WRITE_LEDGER, Charge
 from louhua.db.pool import Connection
 
 
@@ -60,6 +65,16 @@ def test_numbers_that_were_never_used_are_no_gap(books: Books) -> None:
     books.rows("SELECT nextval('charging_charge_id_seq') FROM generate_series(1, 500)")
     books.fill(30, 31)
     assert [file.charges for file in export(books)] == [21]
+    books.reckon()
+
+
+def test_charges_stand_in_the_order_of_their_ids(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However they lie in the database, and in whatever order it finds them."""
+    books.fill(1, 130)
+    for number in range(130, 0, -1):
+        books.connection.execute("UPDATE charging_charge SET at = at WHERE id = %s", [number])
+    monkeypatch.setenv("PGOPTIONS", "-c enable_indexscan=off -c enable_indexonlyscan=off")
+    assert [file.upto_id for file in export(books)] == [100, 130]
     books.reckon()
 
 
@@ -106,14 +121,14 @@ def test_nobody_who_charges_is_overtaken(books: Books) -> None:
     books.reckon()
 
 
+COLUMNS = Charge.__struct_fields__
+INSERT = (
+    f"INSERT INTO charging_charge ({', '.join(COLUMNS)}) VALUES ({', '.join(f'%({name})s' for name in COLUMNS)})"
+)
+
+
 def insert(connection: "psycopg.Connection[Any]", number: int) -> None:
-    one = charge(number)
-    connection.execute(
-        "INSERT INTO charging_charge (event, kind, payer, month, at, item, recipient, party, plan, version,"
-        " quantity, price, amount, why, used, item_sum, day_sum, month_sum, seq, prepaid, reason, author)"
-        " VALUES (%s, %s, %s, %s, %s, '', '', '', '', 0, 1, %s, %s, 'price', 0, 0, 0, 0, 0, false, %s, '')",
-        [one.event, one.kind, one.payer, one.month, one.at, one.price, one.amount, one.reason],
-    )
+    connection.execute(INSERT.encode(), msgspec.structs.asdict(charge(number)))
 
 
 def test_who_charges_for_long_makes_the_files_wait(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,6 +218,100 @@ def test_a_death_at_any_step_is_made_good(books: Books, step: str) -> None:
     assert [len(list(books.lines(path))) for path in books.files()] == [100, 60]
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_the_disk_has_a_file_before_it_is_called_closed(
+    books: Books, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    """Its content before its name, its name before its row; also where who gave it the name died."""
+    books.fill(1, 3)
+    if there:
+        with dying("linked"):
+            export(books)
+        books.temporary()[0].unlink()
+    steps: list[str] = []
+
+    def told(where: Any, name: str, path: Callable[..., str]) -> None:
+        real = getattr(where, name)
+
+        def tell(*arguments: Any) -> Any:
+            steps.append(f"{name} {path(*arguments)}".strip())
+            return real(*arguments)
+
+        monkeypatch.setattr(where, name, tell)
+
+    def below(path: Any) -> str:
+        text = Path(path).relative_to(books.data.parent).as_posix()
+        return re.sub(r"\d{4}-\d\d-\d\d", "DAY", re.sub(r"/\..*\.tmp", "/draft", text))
+
+    told(os, "mkdir", lambda path, mode: below(path))
+    told(os, "fsync", lambda number: below(os.readlink(f"/proc/self/fd/{number}")))
+    told(os, "link", lambda draft, path: below(path))
+    told(store, "close", lambda *_: "")
+    export(books)
+    made = ["var", "var/cdr", "var/cdr/DAY"]
+    assert steps == [
+        *([] if there else [step for path in made for step in (f"mkdir {path}", f"fsync {Path(path).parent}")]),
+        "fsync var/cdr/DAY/draft", "link var/cdr/DAY/louhua-0000000001.csv", "fsync var/cdr/DAY",
+        "fsync var/cdr", "close",
+    ]  # fmt: skip
+    books.reckon()
+
+
+def test_a_file_that_somebody_else_has_closed_stays_as_he_closed_it(books: Books) -> None:
+    """Whose connection was lost meanwhile has no lock any more, and finishes what another one finished."""
+    books.fill(1, 3)
+    closed = "UPDATE charging_cdrfile SET closed_at = '2026-11-23 04:00Z'"
+    counted = CDR_FILES._value.get()
+
+    def overtake(*_: int) -> None:
+        books.connection.execute(closed)
+
+    async def work() -> None:
+        connection = await connect(books)
+        async with connection:
+            writer = Exporter(books.config, connection, overtake)
+            assert [file.number async for file in writer.export()] == [1]
+
+    asyncio.run(work())
+    assert books.rows("SELECT closed_at FROM charging_cdrfile") == [(NOON,)]
+    assert CDR_FILES._value.get() == counted
+    books.reckon()
+
+
+def test_the_oldest_charge_without_a_file(books: Books) -> None:
+    """What stands in a file that is being written waits still."""
+
+    async def oldest() -> datetime | None:
+        connection = await connect(books)
+        async with connection:
+            return await store.oldest(connection)
+
+    assert asyncio.run(oldest()) is None
+    books.fill(1, 3)
+    cut(books)
+    books.fill(4, 4)
+    assert asyncio.run(oldest()) == charge(1).at
+    export(books)
+    assert asyncio.run(oldest()) is None
+
+
+@pytest.mark.parametrize("become", [store.take_lock, store.wait_for_lock])
+def test_who_writes_files_depends_on_no_settings_of_the_server(
+    books: Books, become: Callable[[Connection], Awaitable[Any]]
+) -> None:
+    others = "-c synchronous_commit=off -c default_transaction_isolation=serializable"
+
+    async def work() -> list[Any]:
+        connection = await psycopg.AsyncConnection.connect(books.url, autocommit=True, options=others)
+        async with connection:
+            await become(connection)
+            settings = ("synchronous_commit", "default_transaction_isolation")
+            shown = [await connection.execute(f"SHOW {name}".encode()) for name in settings]
+            return [await cursor.fetchone() for cursor in shown]
+
+    assert asyncio.run(work()) == [("on",), ("read committed",)]
+
+
 def cut(books: Books) -> Path:
     """The next file is begun, and nothing of it written; its place."""
 
@@ -250,11 +359,14 @@ def test_what_stands_there_and_is_something_else_is_not_touched(books: Books) ->
     [
         ("amount = amount + 1 WHERE id = 2", "amount = amount - 1 WHERE id = 2"),
         ("id = 500 WHERE id = 3", "id = 3 WHERE id = 500"),
-        ("id = 500 WHERE id = 4", "id = 4 WHERE id = 500"),
+        ("id = 500 WHERE id = 9", "id = 9 WHERE id = 500"),
+        ("id = 8 WHERE id = 9", "id = 9 WHERE id = 8"),
     ],
 )
 def test_a_ledger_that_was_changed_is_told_of(books: Books, change: str, restore: str) -> None:
-    books.put(charge(1), charge(2), charge(3, amount=0), charge(4))
+    books.put(charge(1), charge(2), charge(3, amount=0))
+    books.rows("SELECT nextval('charging_charge_id_seq') FROM generate_series(4, 8)")
+    books.put(charge(4))
     cut(books)
     books.connection.execute(f"UPDATE charging_charge SET {change}".encode())
     with pytest.raises(LedgerChanged, match="were changed or removed"):
@@ -275,6 +387,35 @@ def test_a_place_that_cannot_be_written(books: Books, run: Run) -> None:
     books.directory.unlink()
     assert run("export").exit_code == 0
     books.reckon()
+
+
+def test_a_name_that_is_taken_is_told_of(books: Books, run: Run) -> None:
+    books.fill(1, 3)
+    place = cut(books)
+    place.parent.mkdir(parents=True)
+    place.write_text("somebody else's")
+    done = run("export")
+    assert done.exit_code == 1
+    assert "says something else than the ledger; nothing is lost" in " ".join(done.stderr.split())
+
+
+def test_a_busy_ledger_is_told_of(books: Books, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_TRIES", 1)
+    books.fill(1, 3)
+    with psycopg.connect(books.url) as slow:
+        slow.execute(WRITE_LEDGER, {"key": _LEDGER_KEY})
+        done = run("export")
+    assert done.exit_code == 1
+    assert "nothing is lost, try again later" in " ".join(done.stderr.split())
+
+
+def test_a_changed_ledger_is_told_of(books: Books, run: Run) -> None:
+    books.fill(1, 3)
+    cut(books)
+    books.connection.execute("DELETE FROM charging_charge WHERE id = 2")
+    done = run("export")
+    assert done.exit_code == 1
+    assert "the ledger has 2 up to 3: rows of the ledger were changed" in " ".join(done.stderr.split())
 
 
 def test_a_disk_that_takes_no_more(books: Books, run: Run) -> None:

@@ -36,15 +36,16 @@ def whole(rows: list[Row], number: int = 7) -> str:
 
 def test_a_file_as_it_stands() -> None:
     refund = row(
-        id=4712, event="refund:1", kind="refund", price=100, amount=-100, why="price", prepaid=True, refunds=4711,
+        id=4712, event="refund:1", kind="refund", item="", recipient="", party="", plan="", version=0, price=-100,
+        amount=-100, why="", used=0, item_sum=0, day_sum=0, month_sum=0, seq=0, prepaid=True, refunds=4711,
         reason='said "no", twice', author="张三",
     )  # fmt: skip
     assert whole([row(), refund]) == (
         f"H,louhua-cdr,1,n1,7,2026-11-23T15:30:00+08:00,{COLUMNS}\n"
         "D,4711,text:123,usage,8613800138000,2026-11,2026-11-23T15:15:00.123+08:00,detail,8613800138000,"
         "8613900139000,standard,2,1,0.100,0.100,price,3,0.300,0.100,2.300,24,0,,,\n"
-        "D,4712,refund:1,refund,8613800138000,2026-11,2026-11-23T15:15:00.123+08:00,detail,8613800138000,"
-        '8613900139000,standard,2,1,0.100,-0.100,price,3,0.300,0.100,2.300,24,1,4711,"said ""no"", twice",张三\n'
+        "D,4712,refund:1,refund,8613800138000,2026-11,2026-11-23T15:15:00.123+08:00,,,,,"
+        '0,1,-0.100,-0.100,,0,0.000,0.000,0.000,0,1,4711,"said ""no"", twice",张三\n'
         "T,2,0.000,7,4711,4712\n"
     )
 
@@ -135,6 +136,7 @@ GOOD = whole([row(), row(id=4712, amount=-50)]).splitlines(keepends=True)
         ([GOOD[0].replace("cdr,1", "cdr,2"), *GOOD[1:]], "line 1: no file of charges"),
         ([GOOD[0].replace("amount", "sum"), *GOOD[1:]], "line 1: no file of charges"),
         ([GOOD[0].replace(",7,", ",x,"), *GOOD[1:]], "line 1: 'x' is no number"),
+        ([GOOD[0].replace(",7,", ",٧,"), *GOOD[1:]], "line 1: '٧' is no number"),
         (['H,"x" y\n'], "line 1: "),
         (GOOD[:1], "the last line is missing"),
         (GOOD[:3], "the last line is missing"),
@@ -148,6 +150,7 @@ GOOD = whole([row(), row(id=4712, amount=-50)]).splitlines(keepends=True)
         ([GOOD[0], "D,1,2\n", *GOOD[1:]], "line 2: 3 fields where 25 belong"),
         ([GOOD[0], GOOD[1].replace("0.100,price", "0.1,price"), *GOOD[2:]], "line 2: '0.1' is no amount"),
         ([GOOD[0], GOOD[1].replace("price", '"price'), *GOOD[2:]], "line"),
+        ([GOOD[0], GOOD[1].replace("price", '"pr"ice'), *GOOD[2:]], "line 2: ',' expected after '\"'"),
         ([GOOD[0], "\n", *GOOD[1:]], "line 3: there is something behind the last line"),
     ],
 )

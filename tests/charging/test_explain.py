@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -159,13 +160,15 @@ def test_a_bill_as_json_has_no_top_up_in_its_sum(
 
     connected(pay)
     bill = json.loads(run("billing", "explain", "13800138000", "--month", billed, "--json").output)
-    assert sum(charge["amount"] for charge in bill["charges"]) == -49900
-    assert bill["charged"] == 100
+    assert sum(Decimal(charge["amount"]) for charge in bill["charges"]) == Decimal("-49.900")
+    assert bill["charged"] == "0.100"
 
 
 def test_a_bill_as_json_and_of_nobody(billed: str, run: Run) -> None:
     bill = json.loads(run("billing", "explain", "13800138000", "--month", billed, "--json").output)
-    assert bill["charged"] == 100
+    assert bill["charged"] == "0.100"
+    assert [charge["price"] for charge in bill["charges"]] == ["0.100"] * 3
+    assert [charge["month_sum"] for charge in bill["charges"]] == ["0.000"] * 3
     assert [charge["why"] for charge in bill["charges"]] == ["free quota", "free quota", "price"]
     assert "nothing was charged" in run("billing", "explain", "13900139000").output
 

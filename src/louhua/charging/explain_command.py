@@ -11,7 +11,7 @@ from rich.padding import Padding
 from louhua.charging.catalogue import Catalogue
 from louhua.charging.explain import charged, explanation, rows_of, totals
 from louhua.charging.months import month_of, read_month, today_in
-from louhua.charging.store import Row
+from louhua.charging.store import AMOUNTS, Row
 from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
@@ -75,10 +75,13 @@ def _print_json(payer: str, month: date, rows: list[Row], catalogue: Catalogue) 
     bill = {
         "number": payer,
         "month": f"{month:%Y-%m}",
-        "charges": [
-            row._asdict() | {"explanation": explanation(row, catalogue.numbered(row.plan, row.version))}
-            for row in rows
-        ],
-        "charged": charged(rows),
+        "charges": [_document(row, catalogue) for row in rows],
+        "charged": yuan(charged(rows)),
     }
     typer.echo(msgspec.json.encode(bill).decode())
+
+
+def _document(row: Row, catalogue: Catalogue) -> dict[str, object]:
+    """A charge as other programs read it: every amount in yuan, as in files of charges and plans."""
+    amounts = {name: yuan(getattr(row, name)) for name in AMOUNTS}
+    return row._asdict() | amounts | {"explanation": explanation(row, catalogue.numbered(row.plan, row.version))}

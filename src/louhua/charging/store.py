@@ -132,6 +132,10 @@ class Row(NamedTuple):
     author: str
 
 
+AMOUNTS: Final = ("price", "amount", "item_sum", "day_sum", "month_sum")
+"""Columns that are thousandths of a yuan."""
+
+
 class _UsageRow(msgspec.Struct, frozen=True):
     payer: str
     month: date

@@ -65,11 +65,12 @@ def test_another_process_is_left_alone(books: Books) -> None:
 
 
 async def eventually(books: Books, cdr: CdrWorker, files: int) -> None:
-    """Let it run until so many files are closed."""
+    """Let it run until so many files are closed, and it has waited for the oldest charge in none of them."""
     closed = "SELECT count(*) FROM charging_cdrfile WHERE closed_at IS NOT NULL"
+    CDR_OLDEST.set(-1)
     running = asyncio.create_task(cdr.run())
     async with asyncio.timeout(30):
-        while books.rows(closed) < [(files,)] and not running.done():
+        while (books.rows(closed) < [(files,)] or value(CDR_OLDEST) < 0) and not running.done():
             await asyncio.sleep(0.01)
     assert not running.done()
     running.cancel()

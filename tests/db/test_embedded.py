@@ -102,7 +102,9 @@ def test_urls_become_djangos_settings(tmp_path: Path) -> None:
         "db.example",
         "5433",
     )
-    assert remote["OPTIONS"] == {"sslmode": "require"}
+    assert remote["OPTIONS"] == {"sslmode": "require", "connect_timeout": 5}
+    patient = django_database("postgresql://db.example/calls?connect_timeout=30")
+    assert patient["OPTIONS"] == {"connect_timeout": "30"}
 
 
 @pytest.mark.parametrize(

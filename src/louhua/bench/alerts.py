@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-import psycopg
 
 from louhua.bench import fill
 from louhua.bench.housekeeping import housekeeper_process
@@ -24,7 +23,7 @@ from louhua.bench.smsc import smsc_process
 from louhua.bench.usage import Usage
 from louhua.bus.events import CallEnded, Choice, Outcome, Reason, Treatment
 from louhua.bus.nats import Bus
-from louhua.db.pool import database_url
+from louhua.db.pool import connect, database_url
 from louhua.sandbox.platform import Platform, settings
 
 _MESSAGE: Final = 100
@@ -193,8 +192,7 @@ async def _look(platform: Platform, since: datetime, wanted: int) -> list[tuple[
     """Count the calls recorded since again and again until all are there: (when, how many)."""
     seen: list[tuple[float, int]] = []
     deadline = time.monotonic() + _LIMIT_S
-    connection = await psycopg.AsyncConnection.connect(database_url(platform.config), autocommit=True)
-    async with connection:
+    async with await connect(platform.config) as connection:
         while time.monotonic() < deadline:
             row = await (await connection.execute(_RECORDED, {"since": since})).fetchone()
             seen.append((time.monotonic(), int(row[0]) if row else 0))

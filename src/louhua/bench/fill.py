@@ -8,7 +8,7 @@ from typing import Final
 import psycopg
 
 from louhua.config import Config
-from louhua.db.pool import database_url
+from louhua.db.pool import connect, database_url
 from louhua.retention.partitions import keep_days
 
 # Open alerts as several callers each left them on phones that are off: what a network failure leaves behind.
@@ -99,8 +99,7 @@ def first_alert(config: Config) -> int:
 
 async def _partition(config: Config, now: datetime) -> None:
     """Have the days of a platform that has run for long: nothing from before the first of them."""
-    connection = await psycopg.AsyncConnection.connect(database_url(config), autocommit=True)
-    async with connection:
+    async with await connect(config) as connection:
         await connection.execute("SET timezone = 'UTC'")
         await connection.execute("DROP TABLE IF EXISTS alerts_call_before")
         for day in (now - timedelta(days=156), now):

@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-import psycopg
 
 from louhua.bench.results import Result, percentile
 from louhua.bench.usage import Usage
 from louhua.config import Config, Node
 from louhua.db.embedded import EmbeddedPostgres
-from louhua.db.pool import database_url
+from louhua.db.pool import connect
 from louhua.processes import StartError
 from louhua.subscribers.importing import Rejects, Tally, load, opened, rejects_of
 from louhua.subscribers.plan import NumberPlan
@@ -97,8 +96,7 @@ async def _import(config: Config, path: Path) -> tuple[Tally, float, list[float]
     """What became of the rows, in how many seconds, and how many milliseconds each chunk took."""
     tally = Tally()
     moments = [time.monotonic()]
-    connection = await psycopg.AsyncConnection.connect(database_url(config), autocommit=True)
-    async with connection:
+    async with await connect(config) as connection:
         with opened(path, "utf-8-sig") as (text, octets):
             table = Table(text, octets, NumberPlan(config))
             rejects = Rejects(rejects_of(path), table.header)

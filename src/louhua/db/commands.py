@@ -8,7 +8,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from louhua.config import Config
-from louhua.db.pool import Connection, database_url
+from louhua.db.pool import Connection, connect
 from louhua.terminal import fail
 
 T = TypeVar("T")
@@ -18,10 +18,7 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[T]]) ->
     """Do something with a connection; ends the program when there is no database."""
 
     async def connected() -> T:
-        connection = await psycopg.AsyncConnection.connect(
-            database_url(config), autocommit=True, connect_timeout=5
-        )
-        async with connection:
+        async with await connect(config) as connection:
             return await work(connection)
 
     try:

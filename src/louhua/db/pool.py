@@ -19,6 +19,13 @@ def database_url(config: Config) -> str:
     return embedded_url(config.node.data) if config.database.url == "embedded" else config.database.url
 
 
+async def connect(config: Config) -> Connection:
+    """Open one autocommit connection, for work without a pool; raises ``psycopg.OperationalError`` within 5 s."""
+    connection = await AsyncConnection.connect(database_url(config), autocommit=True, connect_timeout=5)
+    await _configure(connection)
+    return connection
+
+
 async def open_pool(url: str, *, size: int = 4) -> Pool:
     """Open a pool of autocommit connections; waits at most 30 s for the first one.
 
@@ -48,8 +55,11 @@ async def _configure(connection: Connection) -> None:
 
 
 def django_database(url: str) -> dict[str, Any]:
-    """A PostgreSQL URL as Django's ``DATABASES`` entry; libpq's own reading of it, several hosts included."""
-    options = dict(conninfo_to_dict(url))
+    """A PostgreSQL URL as Django's ``DATABASES`` entry; libpq's own reading of it, several hosts included.
+
+    A page waits 5 s for a server that does not answer, unless the URL says otherwise.
+    """
+    options = {"connect_timeout": 5} | conninfo_to_dict(url)
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": options.pop("dbname", "") or options.get("user", ""),

@@ -7,12 +7,11 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-import psycopg
 from rich.console import Console
 from rich.markup import escape
 
 from louhua.config import split_address
-from louhua.db.pool import database_url
+from louhua.db.pool import connect
 from louhua.demo.story import AFTER_D, CALLEE, CALLERS, CHARGED, CHARGES, WHEN_ON, Caller, Expected
 from louhua.money import yuan
 from louhua.numbers import national
@@ -82,8 +81,7 @@ class _Demo:
     async def _charged(self) -> bool:
         """Wait for the receipt of what was asked for: of five texts, only that one costs anything."""
         deadline = time.monotonic() + _TEXTS_LIMIT_S
-        connection = await psycopg.AsyncConnection.connect(database_url(self._platform.config), autocommit=True)
-        async with connection:
+        async with await connect(self._platform.config) as connection:
             while not (rows := await (await connection.execute(CHARGES)).fetchall()):
                 if time.monotonic() > deadline:
                     break

@@ -9,7 +9,7 @@ import uvicorn
 from louhua.bus.nats import addresses, nats_url
 from louhua.config import Config, load_from_environment, split_address
 from louhua.db.migrate import setup_django
-from louhua.db.pool import database_url
+from louhua.db.pool import connect
 from louhua.health import PERIOD_S, Check, HealthFile
 from louhua.log import setup_logging
 from louhua.processes import StartError
@@ -20,16 +20,14 @@ async def _report(config: Config, server: uvicorn.Server) -> None:
     file = HealthFile(config.node.data, "web")
     while True:
         if server.started:
-            file.write({"postgres": await _postgres(config), "nats": await _nats(config)})
+            postgres, nats = await asyncio.gather(_postgres(config), _nats(config))
+            file.write({"postgres": postgres, "nats": nats})
         await asyncio.sleep(PERIOD_S if server.started else 0.05)
 
 
 async def _postgres(config: Config) -> Check:
     try:
-        connection = await psycopg.AsyncConnection.connect(
-            database_url(config), connect_timeout=3, autocommit=True
-        )
-        async with connection:
+        async with await connect(config) as connection:
             await connection.execute("SELECT 1")
     except psycopg.Error as error:
         return Check(ok=False, detail=str(error).strip())

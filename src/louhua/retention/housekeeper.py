@@ -17,7 +17,7 @@ import structlog
 from louhua.alerts.daily import forget_counts
 from louhua.bus.nats import BusAway
 from louhua.config import Config
-from louhua.db.pool import Connection, database_url
+from louhua.db.pool import Connection, connect
 from louhua.retention import partitions, store
 from louhua.retention.metrics import PURGED
 
@@ -65,10 +65,7 @@ class Housekeeper:
 
     async def clean(self, now: datetime) -> dict[str, int] | None:
         """One round: what it removed, by kind; ``None`` when another process is at it."""
-        connection = await psycopg.AsyncConnection.connect(
-            database_url(self._config), autocommit=True, connect_timeout=5
-        )
-        async with connection:
+        async with await connect(self._config) as connection:
             if not await store.take_lock(connection):
                 return None
             # What a crash brings back is removed again.

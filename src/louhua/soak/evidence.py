@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import psycopg
-
 from louhua.bus.events import Choice
 from louhua.config import Config
-from louhua.db.pool import database_url
+from louhua.db.pool import connect
 from louhua.soak.books import open_books, read_books, still_open
 from louhua.soak.journal import read
 from louhua.soak.ledger import Ledger, Person
@@ -32,8 +30,7 @@ SELECT (SELECT count(*) FROM alerts_alert WHERE state IN ('held', 'due', 'sendin
 
 async def introduce(config: Config, people: Sequence[Person]) -> None:
     """Tell the platform who its subscribers are, what everything costs, and how they pay."""
-    connection = await psycopg.AsyncConnection.connect(database_url(config), autocommit=True)
-    async with connection:
+    async with await connect(config) as connection:
         await save(
             connection,
             [
@@ -55,8 +52,7 @@ async def collect(config: Config, ledger: Ledger, people: Sequence[Person], jour
 
     Raises ``psycopg.OperationalError`` while there is no database.
     """
-    connection = await psycopg.AsyncConnection.connect(database_url(config), autocommit=True, connect_timeout=5)
-    async with connection:
+    async with await connect(config) as connection:
         restless = await (await connection.execute(_RESTLESS)).fetchone() or (0, 0, 0)
         records = await (await connection.execute(_RECORDS)).fetchall()
         outbox = await (await connection.execute(_OUTBOX)).fetchall()

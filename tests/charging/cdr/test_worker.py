@@ -13,6 +13,7 @@ from louhua.charging.cdr.store import File
 from louhua.charging.cdr.worker import CdrWorker, wait_until_due
 from louhua.charging.metrics import CDR_FAILURES, CDR_FILES, CDR_OLDEST
 from louhua.creditors import Charging
+from louhua.db import pool
 
 EVERY = timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)
@@ -125,7 +126,7 @@ def test_a_database_that_is_away_is_waited_for(
 ) -> None:
     books.fill(1, 3)
     urls = iter(["postgresql://127.0.0.1:1/x"] * 2)
-    monkeypatch.setattr(worker, "database_url", lambda config: next(urls, books.url))
+    monkeypatch.setattr(pool, "database_url", lambda config: next(urls, books.url))
     with capture_logs() as said:
         asyncio.run(eventually(books, quick, 1))
     books.reckon()

@@ -21,6 +21,7 @@ from louhua.charging.run import runner, store
 from louhua.charging.run.runner import RentalRun
 from louhua.config import Config, Database
 from louhua.creditors import Charging
+from louhua.db import pool
 from louhua.db.pool import Connection, open_pool
 from louhua.subscribers.store import subscribe
 
@@ -368,7 +369,7 @@ def test_the_scheduler_waits_for_the_database_and_then_for_midnight(
 
     books.connection.execute(store.TAKE_LOCK, {"key": store._LOCK_KEY})
     monkeypatch.setattr("louhua.charging.run.runner.asyncio.sleep", sleep)
-    monkeypatch.setattr(runner, "database_url", lambda _config: here["url"])
+    monkeypatch.setattr(pool, "database_url", lambda _config: here["url"])
     began = datetime.now(UTC)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(RentalRun(books.config).run())

@@ -13,7 +13,7 @@ from louhua.charging.cdr.files import Differs
 from louhua.charging.cdr.store import File, LedgerBusy
 from louhua.charging.metrics import CDR_FAILURES, CDR_OLDEST
 from louhua.config import Config
-from louhua.db.pool import Connection, database_url
+from louhua.db.pool import Connection, connect
 
 log = structlog.get_logger()
 
@@ -54,10 +54,7 @@ class CdrWorker:
     async def write(self, now: datetime) -> timedelta:
         """Write what is due; how long until more may be."""
         every = self._config.charging.cdr_every
-        connection = await psycopg.AsyncConnection.connect(
-            database_url(self._config), autocommit=True, connect_timeout=5
-        )
-        async with connection:
+        async with await connect(self._config) as connection:
             wait = wait_until_due(await store.newest(connection), now, every)
             if not wait and await store.take_lock(connection):
                 await self._export(connection)

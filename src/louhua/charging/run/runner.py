@@ -22,7 +22,7 @@ from louhua.charging.run.collecting import collect, told
 from louhua.charging.run.rules import Rental, months_to_run, oldest, overdue, paid, rental_of
 from louhua.charging.store import Charge, add_charges, write_ledger
 from louhua.config import Config
-from louhua.db.pool import Connection, database_url
+from louhua.db.pool import Connection, connect
 from louhua.subscribers.store import hold
 
 log = structlog.get_logger()
@@ -99,12 +99,7 @@ class RentalRun:
 
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[Connection | None]:
-        connection = await psycopg.AsyncConnection.connect(
-            database_url(self._config), autocommit=True, connect_timeout=5
-        )
-        async with connection:
-            # The tables grow while this connection works, so that plans are made for them as they are.
-            await connection.execute("SET plan_cache_mode = force_custom_plan")
+        async with await connect(self._config) as connection:
             yield connection if await store.take_lock(connection) else None
 
     async def _month(

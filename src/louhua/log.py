@@ -56,7 +56,6 @@ def setup_logging(process: str) -> None:
         processors=shared + last,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _Stream())),
-        cache_logger_on_first_use=True,
     )
     _take_over_logging(shared, last)
 

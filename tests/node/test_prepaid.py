@@ -43,7 +43,7 @@ async def miss_a_call(world: World, caller: str = CALLER) -> None:
     await world.phone(caller).call(CALLEE, [After("beep"), HangUp()], reason=Reason.NO_ANSWER)
 
 
-async def bill(world: World) -> list[tuple[int, str]]:
+async def bill(world: World) -> list[tuple[str, str]]:
     said = json.loads(await louhua(world, "billing", "explain", CALLEE, "--json"))
     return [(charge["amount"], charge["why"]) for charge in said["charges"] if charge["kind"] == "usage"]
 
@@ -62,7 +62,7 @@ def test_a_balance_that_is_kept_here_pays_until_it_is_used_up(live: Live, tmp_pa
         await miss_a_call(world, "13900139001")
         await world.until(lambda: 'louhua_credit_total{verdict="refused"} 1.0' in world.platform.metrics())
         assert len(world.smsc.inbox(CALLEE)) == 1
-        assert await bill(world) == [(400, "price")]
+        assert await bill(world) == [("0.400", "price")]
         assert "available  0.100" in await louhua(world, "billing", "balance", CALLEE)
 
     live(story, charging={"plan": "test", "refused": "drop"})
@@ -91,7 +91,7 @@ def test_a_charging_system_is_asked_before_and_told_after(live: Live, tmp_path: 
         await miss_a_call(world, "13900139002")
         await world.until(lambda: 'louhua_credit_total{verdict="refused"} 1.0' in world.platform.metrics())
         assert len(world.smsc.inbox(CALLEE)) == 2
-        assert await bill(world) == [(0, "credit away"), (400, "price")]
+        assert await bill(world) == [("0.000", "credit away"), ("0.400", "price")]
         await world.until(lambda: sum("settle  0.400" in line for line in ocs.lines) == 1)
 
     try:

@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TimeRemainingColumn
 
 from louhua import audit
 from louhua.config import CONFIG_VARIABLE, Config, ConfigError, load
@@ -35,6 +36,20 @@ def fail(*problems: str) -> NoReturn:
     for problem in problems:
         err.print(f"[bold red]error[/] {escape(problem)}", highlight=False, soft_wrap=True)
     raise typer.Exit(1)
+
+
+def progress_bar(*columns: ProgressColumn) -> Progress:
+    """A bar for long work, with these columns behind it, on standard error; nothing where that is no terminal."""
+    return Progress(
+        BarColumn(20),
+        TaskProgressColumn(),
+        *columns,
+        TimeRemainingColumn(compact=True),
+        console=err,
+        transient=True,
+        redirect_stdout=out.is_terminal,
+        disable=not err.is_terminal,
+    )
 
 
 def load_config(path: Path | None) -> Config:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from louhua.config import Config
+from louhua.db.migrate import setup_django
 from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.rows import CELLS, NOT_NAMED, BadFile, Row, Table, merged
 
@@ -142,7 +143,8 @@ def test_no_file_is_too_strange(lines: list[list[str]], size: int) -> None:
     assert len(seen) == len(set(seen)) <= 1 + text.count("\n") + text.count("\r")
 
 
-def test_every_column_is_one_of_the_tables() -> None:
+def test_every_column_is_one_of_the_tables(config: Config) -> None:
+    setup_django(config)
     from louhua.subscribers.models import Subscriber
 
     fields = {field.name for field in Subscriber._meta.get_fields()}

@@ -192,7 +192,7 @@ async def _look(platform: Platform, since: datetime, wanted: int) -> list[tuple[
     """Count the calls recorded since again and again until all are there: (when, how many)."""
     seen: list[tuple[float, int]] = []
     deadline = time.monotonic() + _LIMIT_S
-    async with await connect(platform.config) as connection:
+    async with connect(platform.config) as connection:
         while time.monotonic() < deadline:
             row = await (await connection.execute(_RECORDED, {"since": since})).fetchone()
             seen.append((time.monotonic(), int(row[0]) if row else 0))

@@ -99,7 +99,7 @@ def first_alert(config: Config) -> int:
 
 async def _partition(config: Config, now: datetime) -> None:
     """Have the days of a platform that has run for long: nothing from before the first of them."""
-    async with await connect(config) as connection:
+    async with connect(config) as connection:
         await connection.execute("SET timezone = 'UTC'")
         await connection.execute("DROP TABLE IF EXISTS alerts_call_before")
         for day in (now - timedelta(days=156), now):

@@ -96,7 +96,7 @@ async def _import(config: Config, path: Path) -> tuple[Tally, float, list[float]
     """What became of the rows, in how many seconds, and how many milliseconds each chunk took."""
     tally = Tally()
     moments = [time.monotonic()]
-    async with await connect(config) as connection:
+    async with connect(config) as connection:
         with opened(path, "utf-8-sig") as (text, octets):
             table = Table(text, octets, NumberPlan(config))
             rejects = Rejects(rejects_of(path), table.header)

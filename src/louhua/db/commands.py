@@ -18,7 +18,7 @@ def with_database(config: Config, work: Callable[[Connection], Awaitable[T]]) ->
     """Do something with a connection; ends the program when there is no database."""
 
     async def connected() -> T:
-        async with await connect(config) as connection:
+        async with connect(config) as connection:
             return await work(connection)
 
     try:

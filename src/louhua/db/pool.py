@@ -1,5 +1,7 @@
 """Connections to PostgreSQL: where the database is, and a pool of asynchronous connections."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -19,11 +21,14 @@ def database_url(config: Config) -> str:
     return embedded_url(config.node.data) if config.database.url == "embedded" else config.database.url
 
 
-async def connect(config: Config) -> Connection:
-    """Open one autocommit connection, for work without a pool; raises ``psycopg.OperationalError`` within 5 s."""
-    connection = await AsyncConnection.connect(database_url(config), autocommit=True, connect_timeout=5)
-    await _configure(connection)
-    return connection
+@asynccontextmanager
+async def connect(config: Config) -> AsyncIterator[Connection]:
+    """One autocommit connection, for work without a pool; raises ``psycopg.OperationalError`` within 5 s."""
+    async with await AsyncConnection.connect(
+        database_url(config), autocommit=True, connect_timeout=5
+    ) as connection:
+        await _configure(connection)
+        yield connection
 
 
 async def open_pool(url: str, *, size: int = 4) -> Pool:

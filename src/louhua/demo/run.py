@@ -81,7 +81,7 @@ class _Demo:
     async def _charged(self) -> bool:
         """Wait for the receipt of what was asked for: of five texts, only that one costs anything."""
         deadline = time.monotonic() + _TEXTS_LIMIT_S
-        async with await connect(self._platform.config) as connection:
+        async with connect(self._platform.config) as connection:
             while not (rows := await (await connection.execute(CHARGES)).fetchall()):
                 if time.monotonic() > deadline:
                     break

@@ -27,7 +27,7 @@ async def _report(config: Config, server: uvicorn.Server) -> None:
 
 async def _postgres(config: Config) -> Check:
     try:
-        async with await connect(config) as connection:
+        async with connect(config) as connection:
             await connection.execute("SELECT 1")
     except psycopg.Error as error:
         return Check(ok=False, detail=str(error).strip())

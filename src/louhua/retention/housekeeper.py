@@ -65,7 +65,7 @@ class Housekeeper:
 
     async def clean(self, now: datetime) -> dict[str, int] | None:
         """One round: what it removed, by kind; ``None`` when another process is at it."""
-        async with await connect(self._config) as connection:
+        async with connect(self._config) as connection:
             if not await store.take_lock(connection):
                 return None
             # What a crash brings back is removed again.

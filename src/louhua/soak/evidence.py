@@ -30,7 +30,7 @@ SELECT (SELECT count(*) FROM alerts_alert WHERE state IN ('held', 'due', 'sendin
 
 async def introduce(config: Config, people: Sequence[Person]) -> None:
     """Tell the platform who its subscribers are, what everything costs, and how they pay."""
-    async with await connect(config) as connection:
+    async with connect(config) as connection:
         await save(
             connection,
             [
@@ -52,7 +52,7 @@ async def collect(config: Config, ledger: Ledger, people: Sequence[Person], jour
 
     Raises ``psycopg.OperationalError`` while there is no database.
     """
-    async with await connect(config) as connection:
+    async with connect(config) as connection:
         restless = await (await connection.execute(_RESTLESS)).fetchone() or (0, 0, 0)
         records = await (await connection.execute(_RECORDS)).fetchall()
         outbox = await (await connection.execute(_OUTBOX)).fetchall()

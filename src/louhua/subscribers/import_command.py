@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TimeRemainingColumn
+from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from louhua.config import Config
@@ -16,7 +16,7 @@ from louhua.subscribers.importing import Rejects, Tally, load, opened, rejects_o
 from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.rows import CELLS, BadFile, Table
 from louhua.subscribers.store import plan_names
-from louhua.terminal import ConfigOption, ended_by_sigterm, err, fail, load_config, out, record
+from louhua.terminal import ConfigOption, ended_by_sigterm, err, fail, load_config, out, progress_bar, record
 
 SOME_REJECTED: Final = 2
 """Exit status when all but some rows are imported."""
@@ -78,13 +78,9 @@ def _with_mark(encoding: str) -> str:
 
 
 def _import(settings: Config, file: Path, encoding: str, tally: Tally, *, notice: bool) -> None:
-    columns = (BarColumn(20), TaskProgressColumn(), _Rows(tally), TimeRemainingColumn(compact=True))
-    with (
-        opened(file, encoding) as (text, octets),
-        Progress(*columns, console=err, transient=True) as progress,
-    ):
+    with opened(file, encoding) as (text, octets), progress_bar(_Rows(tally)) as bar:
         table = Table(text, octets, NumberPlan(settings), with_database(settings, plan_names))
-        task = progress.add_task("", total=file.stat().st_size)
+        task = bar.add_task("", total=file.stat().st_size)
         rejects = Rejects(rejects_of(file), table.header)
 
         async def work(connection: Connection) -> None:
@@ -95,7 +91,7 @@ def _import(settings: Config, file: Path, encoding: str, tally: Tally, *, notice
                 tally,
                 datetime.now(settings.service.zone).date(),
                 notice=notice,
-                progress=lambda: progress.update(task, completed=tally.position),
+                progress=lambda: bar.update(task, completed=tally.position),
             )
 
         try:

@@ -7,7 +7,6 @@ from typing import Annotated, NoReturn
 
 import msgspec
 import typer
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
 from rich.table import Table
 
 from louhua.charging.cdr import store
@@ -19,7 +18,7 @@ from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
 from louhua.money import yuan
-from louhua.terminal import ConfigOption, ended_by_sigterm, err, fail, load_config, out, record
+from louhua.terminal import ConfigOption, ended_by_sigterm, err, fail, load_config, out, progress_bar, record
 
 app = typer.Typer(help="Files of charges, for the operator's mediation.", no_args_is_help=True)
 
@@ -31,12 +30,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 def export(config: ConfigOption = None) -> None:
     """Write everything that was charged until now and stands in no file yet. It may be stopped and run again."""
     settings = _begin(config, "cdr export")
-    columns = (BarColumn(20), TaskProgressColumn(), TimeRemainingColumn(compact=True))
     try:
-        with (
-            ended_by_sigterm(),
-            Progress(*columns, console=err, transient=True, redirect_stdout=out.is_terminal) as bar,
-        ):
+        with ended_by_sigterm(), progress_bar() as bar:
             task = bar.add_task("", total=None)
 
             async def work(connection: Connection) -> int:

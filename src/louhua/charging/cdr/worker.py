@@ -54,7 +54,7 @@ class CdrWorker:
     async def write(self, now: datetime) -> timedelta:
         """Write what is due; how long until more may be."""
         every = self._config.charging.cdr_every
-        async with await connect(self._config) as connection:
+        async with connect(self._config) as connection:
             wait = wait_until_due(await store.newest(connection), now, every)
             if not wait and await store.take_lock(connection):
                 await self._export(connection)

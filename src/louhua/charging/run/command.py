@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskProgressColumn, TimeRemainingColumn
+from rich.progress import ProgressColumn, Task
 from rich.text import Text
 
 from louhua.charging.months import local_day, read_month
@@ -16,7 +16,7 @@ from louhua.db.commands import with_database
 from louhua.db.pool import Connection
 from louhua.log import setup_logging
 from louhua.money import yuan
-from louhua.terminal import ConfigOption, ended_by_sigterm, err, fail, load_config, out, record
+from louhua.terminal import ConfigOption, ended_by_sigterm, fail, load_config, out, progress_bar, record
 
 
 class _Subscribers(ProgressColumn):
@@ -56,13 +56,12 @@ def run(
 
 
 def _run(settings: Config, month: date, now: datetime) -> Tally | None:
-    columns = (BarColumn(20), TaskProgressColumn(), _Subscribers(), TimeRemainingColumn(compact=True))
-    with Progress(*columns, console=err, transient=True) as progress:
+    with progress_bar(_Subscribers()) as bar:
 
         async def work(connection: Connection) -> Tally | None:
-            task = progress.add_task("", total=await store.count(connection))
+            task = bar.add_task("", total=await store.count(connection))
             return await RentalRun(settings).month(
-                month, now, lambda tally: progress.update(task, completed=tally.subscribers)
+                month, now, lambda tally: bar.update(task, completed=tally.subscribers)
             )
 
         return with_database(settings, work)

@@ -99,7 +99,7 @@ class RentalRun:
 
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[Connection | None]:
-        async with await connect(self._config) as connection:
+        async with connect(self._config) as connection:
             yield connection if await store.take_lock(connection) else None
 
     async def _month(

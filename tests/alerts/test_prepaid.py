@@ -21,6 +21,14 @@ async def missed_call(it: Story, caller: str = "8613900139000") -> None:
     await it.phone_on()
 
 
+async def text_to_pay(it: Story, money: int = 0) -> None:
+    """A text to somebody who has so much, which waits for its money."""
+    await it.plan(items=ITEMS)
+    await it.prepaid(money=money)
+    await missed_call(it)
+    await it.claim()
+
+
 async def settled(it: Story) -> bool:
     """Whether nothing waits for money, and each balance is what the prepaid rows of the ledger leave."""
     while await it.cashier.settle_some():
@@ -51,10 +59,7 @@ def test_money_is_reserved_before_and_taken_after(tell: Tell) -> None:
 
 def test_what_was_not_delivered_is_given_back(tell: Tell) -> None:
     async def story(it: Story) -> None:
-        await it.plan(items=ITEMS)
-        await it.prepaid(money=1000)
-        await missed_call(it)
-        await it.claim()
+        await text_to_pay(it, money=1000)
         await it.cashier.reserve_some()
         (message,) = await it.accepted(*await it.claim())
         await it.receipt(message, ReceiptState.REJECTED)
@@ -92,10 +97,7 @@ def test_what_becomes_of_a_text_without_money(
     tell: Tell, policy: str, bodies: int, charges: list[Any], alerts: list[str]
 ) -> None:
     async def story(it: Story) -> None:
-        await it.plan(items=ITEMS)
-        await it.prepaid(money=49)
-        await missed_call(it)
-        await it.claim()
+        await text_to_pay(it, money=49)
         await it.cashier.reserve_some()
         assert len(await it.deliver_all()) == bodies
         assert await it.charges() == charges
@@ -107,10 +109,7 @@ def test_what_becomes_of_a_text_without_money(
 
 def test_a_held_text_goes_when_there_is_money_merged_with_what_came_meanwhile(tell: Tell) -> None:
     async def story(it: Story) -> None:
-        await it.plan(items=ITEMS)
-        await it.prepaid()
-        await missed_call(it)
-        await it.claim()
+        await text_to_pay(it)
         await it.cashier.reserve_some()
         await missed_call(it)
         await it.prepaid(money=500)
@@ -143,10 +142,7 @@ def test_what_is_not_sent_is_not_counted_for_the_day(tell: Tell, config: dict[st
 
 def test_what_was_counted_yesterday_is_not_taken_off_today(tell: Tell) -> None:
     async def story(it: Story) -> None:
-        await it.plan(items=ITEMS)
-        await it.prepaid()
-        await missed_call(it)
-        await it.claim()
+        await text_to_pay(it)
         await it.rows("UPDATE alerts_daily SET texts = 0 RETURNING 1")
         await it.cashier.reserve_some()
         assert await it.rows("SELECT texts FROM alerts_daily") == [(0,)]
@@ -198,10 +194,7 @@ def test_what_becomes_of_a_text_while_nobody_answers_for_the_money(
     """What may have been reserved is given back, however long that takes."""
 
     async def story(it: Story) -> None:
-        await it.plan(items=ITEMS)
-        await it.prepaid()
-        await missed_call(it)
-        await it.claim()
+        await text_to_pay(it)
         await it.cashier.reserve_some()
         assert len(await it.deliver_all()) == bodies
         assert await it.charges() == charges
@@ -219,10 +212,7 @@ def test_an_answer_that_was_not_stored_is_asked_for_again_and_not_granted_twice(
     """Killed after the money was set aside, and before that was known; another process asks a minute later."""
 
     async def story(it: Story) -> None:
-        await it.plan(items=ITEMS)
-        await it.prepaid(money=1000)
-        await missed_call(it)
-        await it.claim()
+        await text_to_pay(it, money=1000)
         asked: list[tuple[str, bool]] = []
         reserve = it.cashier._credit.reserve
 
@@ -252,10 +242,7 @@ def test_an_answer_that_was_not_stored_is_asked_for_again_and_not_granted_twice(
 
 def test_who_does_not_hear_is_told_again_and_again(tell: Tell) -> None:
     async def story(it: Story) -> None:
-        await it.plan(items=ITEMS)
-        await it.prepaid(money=1000)
-        await missed_call(it)
-        await it.claim()
+        await text_to_pay(it, money=1000)
         await it.cashier.reserve_some()
         await it.deliver_all()
         told: list[tuple[int, bool]] = []
@@ -290,10 +277,7 @@ async def _killed(*_: Any) -> None:
 
 def test_who_becomes_postpaid_meanwhile_still_pays_from_the_balance(tell: Tell) -> None:
     async def story(it: Story) -> None:
-        await it.plan(items=ITEMS)
-        await it.prepaid(money=1000)
-        await missed_call(it)
-        await it.claim()
+        await text_to_pay(it, money=1000)
         await it.cashier.reserve_some()
         await it.rows("UPDATE subscribers_subscriber SET prepaid = false RETURNING number")
         assert len(await it.deliver_all()) == 1
@@ -307,10 +291,7 @@ def test_who_asks_so_late_that_all_is_over_gives_back_what_he_was_granted(tell: 
     """A frozen process: others have asked again, sent, and settled before its own question is answered."""
 
     async def story(it: Story) -> None:
-        await it.plan(items=ITEMS)
-        await it.prepaid(money=1000)
-        await missed_call(it)
-        await it.claim()
+        await text_to_pay(it, money=1000)
         balances = it.cashier._credit
         late, heard = balances.reserve, balances.settle
 
@@ -340,10 +321,7 @@ def test_who_asks_so_late_that_all_is_over_gives_back_what_he_was_granted(tell: 
 
 def test_who_asks_so_late_that_others_have_given_up_changes_nothing(tell: Tell) -> None:
     async def story(it: Story) -> None:
-        await it.plan(items=ITEMS)
-        await it.prepaid(money=1000)
-        await missed_call(it)
-        await it.claim()
+        await text_to_pay(it, money=1000)
         balances = it.cashier._credit
         late = balances.reserve
 

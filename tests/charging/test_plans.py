@@ -15,9 +15,11 @@ from louhua.charging.plans import (
     Version,
     document,
     from_toml,
+    next_version,
     read_plan,
     to_toml,
     valid,
+    valid_or_first,
     why_not_added,
 )
 
@@ -144,6 +146,30 @@ def test_the_latest_that_has_begun_is_valid(versions: list[Version], day: str, n
 
 def test_a_version_may_be_of_one_day() -> None:
     assert version(1, "2026-11-23", "2026-11-23").plan.valid_until == date(2026, 11, 23)
+
+
+@pytest.mark.parametrize(
+    ("versions", "number"),
+    [
+        ([], None),
+        ([version(1, "2026-01-01", "2026-11-22")], None),
+        ([version(1, "2026-01-01"), version(2, "2026-11-24")], 1),
+        ([version(1, "2026-12-02"), version(2, "2026-12-01")], 2),
+        ([version(1, "2026-12-01"), version(2, "2026-12-01")], 2),
+        ([version(1, "2026-01-01", "2026-11-22"), version(2, "2026-12-01")], 2),
+    ],
+)
+def test_what_is_valid_or_will_be_first(versions: list[Version], number: int | None) -> None:
+    found = valid_or_first(versions, date(2026, 11, 23))
+    assert (found and found.number) == number
+
+
+def test_versions_are_numbered_without_gaps() -> None:
+    plan = version(1, "2026-11-22").plan
+    assert next_version(plan, 0, date(2026, 11, 23)) == Version(1, plan)
+    assert next_version(plan, 6, date(2026, 11, 22)) == Version(7, plan)
+    with pytest.raises(PlanError, match="is past; the earliest is today"):
+        next_version(plan, 6, date(2026, 11, 23))
 
 
 @pytest.mark.parametrize(

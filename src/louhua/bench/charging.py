@@ -20,7 +20,8 @@ from louhua.bus.events import ReceiptState, TextReceipt
 from louhua.bus.nats import Bus
 from louhua.charging.catalogue import add_version
 from louhua.charging.plans import Plan
-from louhua.db.pool import database_url
+from louhua.config import Config
+from louhua.db.pool import connect, database_url
 from louhua.sandbox.platform import Platform, settings
 
 _MESSAGE: Final = 100
@@ -65,7 +66,7 @@ def run(count: int, payers: int, say: Say) -> Result:
         say("Starting the platform …")
         with Platform(settings(centre.port, {"node": {"roles": ["alert"]}})) as platform:
             say(f"Adding {count:,} texts of {payers:,} payers …")
-            _fill(database_url(platform.config), count, payers)
+            _fill(platform.config, count, payers)
             say(f"Publishing {count:,} receipts …")
             with Usage(platform.role_processes) as usage:
                 rate, latencies, missing = asyncio.run(_deliver(platform, _receipts(count, payers)))
@@ -84,8 +85,8 @@ def run(count: int, payers: int, say: Say) -> Result:
     )
 
 
-def _fill(url: str, count: int, payers: int) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
+def _fill(config: Config, count: int, payers: int) -> None:
+    with psycopg.connect(database_url(config), autocommit=True) as connection:
         connection.execute(_REGISTER, {"count": payers})
         connection.execute(_TEXTS.format(count=count, payers=payers).encode())
         connection.execute(_PARTS)
@@ -93,8 +94,7 @@ def _fill(url: str, count: int, payers: int) -> None:
             connection.execute(f"VACUUM ANALYZE {table}".encode())
 
     async def add_plan() -> None:
-        connection = await psycopg.AsyncConnection.connect(url)
-        async with connection:
+        async with connect(config) as connection, connection.transaction():
             await add_version(connection, _PLAN, "bench", _PLAN.valid_from)
 
     asyncio.run(add_plan())
@@ -117,7 +117,7 @@ def _receipts(count: int, payers: int) -> list[TextReceipt]:
 async def _deliver(platform: Platform, receipts: list[TextReceipt]) -> tuple[float, list[float], int]:
     """Charges a second, latencies in milliseconds, and how many charges are missing."""
     bus = await Bus.connect(platform.config, "bench")
-    looking = asyncio.create_task(_look(database_url(platform.config), len(receipts)))
+    looking = asyncio.create_task(_look(platform.config, len(receipts)))
     started = time.monotonic()
     published: list[float] = []
     for first in range(0, len(receipts), _MESSAGE):
@@ -133,12 +133,11 @@ async def _deliver(platform: Platform, receipts: list[TextReceipt]) -> tuple[flo
     return done / (ended - started), latencies, len(receipts) - done
 
 
-async def _look(url: str, wanted: int) -> list[tuple[float, int]]:
+async def _look(config: Config, wanted: int) -> list[tuple[float, int]]:
     """Count the charges again and again until all are there: (when, how many)."""
     seen: list[tuple[float, int]] = []
     deadline = time.monotonic() + _LIMIT_S
-    connection = await psycopg.AsyncConnection.connect(url, autocommit=True)
-    async with connection:
+    async with connect(config) as connection:
         while time.monotonic() < deadline:
             row = await (await connection.execute("SELECT count(*) FROM charging_charge")).fetchone()
             seen.append((time.monotonic(), int(row[0]) if row else 0))

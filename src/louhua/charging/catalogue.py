@@ -4,7 +4,7 @@ import json
 from datetime import date
 from typing import Final
 
-from louhua.charging.plans import Plan, PlanError, Version, document, read_plan, valid, why_not_added
+from louhua.charging.plans import Plan, Version, document, next_version, read_plan, valid
 from louhua.creditors import Charging
 from louhua.db.pool import Connection
 from louhua.subscribers.profiles import Contract
@@ -62,10 +62,8 @@ async def add_version(connection: Connection, plan: Plan, author: str, today: da
     await connection.execute(LOCK_VERSIONS)
     catalogue = Catalogue()
     await catalogue.refresh(connection)
-    known = catalogue.plans.get(plan.name, [])
-    if why_not := why_not_added(plan, today, bool(known)):
-        raise PlanError([why_not])
-    version = Version(max((version.number for version in known), default=0) + 1, plan)
+    newest = max((version.number for version in catalogue.plans.get(plan.name, [])), default=0)
+    version = next_version(plan, newest, today)
     await connection.execute(
         ADD_VERSION,
         {

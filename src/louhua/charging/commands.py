@@ -53,10 +53,8 @@ def top_up(
     settings, payer = _begin(config, "top-up", number)
     thousandths = _yuan(amount)
 
-    def move(connection: Connection) -> Awaitable[Moved]:
-        return Movements(settings, datetime.now(UTC)).top_up(
-            connection, payer, thousandths, audit.author(), reason, _key(key)
-        )
+    def move(movements: Movements, connection: Connection) -> Awaitable[Moved]:
+        return movements.top_up(connection, payer, thousandths, audit.author(), reason, _key(key))
 
     moved = _move(settings, move)
     _say(moved, f"{number} has {yuan(-moved.amount)} yuan more")
@@ -78,10 +76,8 @@ def adjust(
     settings, payer = _begin(config, "adjust", number)
     thousandths = _yuan(amount)
 
-    def move(connection: Connection) -> Awaitable[Moved]:
-        return Movements(settings, datetime.now(UTC)).adjust(
-            connection, payer, thousandths, audit.author(), reason, _key(key)
-        )
+    def move(movements: Movements, connection: Connection) -> Awaitable[Moved]:
+        return movements.adjust(connection, payer, thousandths, audit.author(), reason, _key(key))
 
     moved = _move(settings, move)
     _say(moved, f"{number} is {'charged' if moved.amount > 0 else 'credited'} {yuan(abs(moved.amount))} yuan")
@@ -102,10 +98,8 @@ def refund(
     thousandths = _yuan(amount) if amount else None
     record(settings, "billing refund", charge=str(charge))
 
-    def move(connection: Connection) -> Awaitable[Moved]:
-        return Movements(settings, datetime.now(UTC)).refund(
-            connection, charge, thousandths, audit.author(), reason, _key(key)
-        )
+    def move(movements: Movements, connection: Connection) -> Awaitable[Moved]:
+        return movements.refund(connection, charge, thousandths, audit.author(), reason, _key(key))
 
     moved = _move(settings, move)
     _say(moved, f"{yuan(-moved.amount)} yuan of charge {charge} are given back")
@@ -145,10 +139,11 @@ def _begin(config: Path | None, did: str, number: str) -> tuple[Config, str]:
     return settings, payer
 
 
-def _move(settings: Config, move: Callable[[Connection], Awaitable[Moved]]) -> Moved:
+def _move(settings: Config, move: Callable[[Movements, Connection], Awaitable[Moved]]) -> Moved:
     setup_logging("billing")
+    movements = Movements(settings, datetime.now(UTC))
     try:
-        return with_database(settings, move)
+        return with_database(settings, lambda connection: move(movements, connection))
     except CannotMove as error:
         fail(str(error))
 

@@ -6,19 +6,14 @@ from typing import Final
 
 from louhua.charging.plans import BY_MINUTE, Item, Plan
 from louhua.charging.rating import Why
-from louhua.charging.store import Row
+from louhua.charging.store import Row, select
 from louhua.db.pool import Connection
 from louhua.money import yuan
 
 # Index charge_payer.
-OF_MONTH: Final = """
-SELECT c.id, c.event, c.kind, c.payer, c.month, c.at, c.item, c.recipient, c.party, c.plan, c.version, c.quantity,
-       c.price, c.amount, c.why, c.used, c.item_sum, c.day_sum, c.month_sum, c.seq, c.prepaid, c.refunds, c.reason,
-       c.author
-  FROM charging_charge AS c
- WHERE c.payer = %(payer)s AND c.month = %(month)s
- ORDER BY c.at, c.id
-"""
+OF_MONTH: Final = select(
+    Row._fields, "FROM charging_charge WHERE payer = %(payer)s AND month = %(month)s ORDER BY at, id"
+)
 
 
 async def rows_of(connection: Connection, payer: str, month: date) -> list[Row]:

@@ -172,6 +172,19 @@ def why_not_added(plan: Plan, today: date, known: bool) -> str:
     return ""
 
 
+def next_version(plan: Plan, newest: int, today: date) -> Version:
+    """What is added behind the plan's ``newest`` number (0: none); raises ``PlanError`` when it cannot be."""
+    if why_not := why_not_added(plan, today, newest > 0):
+        raise PlanError([why_not])
+    return Version(newest + 1, plan)
+
+
+def valid_or_first(versions: list[Version], today: date) -> Version | None:
+    """The version that is valid, or else the one that will be first; ``None``: the plan is over."""
+    to_come = [version.plan.valid_from for version in versions if version.plan.valid_from > today]
+    return valid(versions, today) or (valid(versions, min(to_come)) if to_come else None)
+
+
 def valid(versions: list[Version], day: date) -> Version | None:
     """The version that is valid on a day: the latest that has begun; of two from one day the higher number."""
     begun = [version for version in versions if version.plan.valid_from <= day]

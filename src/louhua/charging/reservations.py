@@ -10,7 +10,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -117,32 +117,24 @@ class Wanted(msgspec.Struct, frozen=True):
 async def add(connection: Connection, wanted: Sequence[Wanted], now: datetime) -> None:
     """Ask for money; part of the transaction that queues the texts."""
     if wanted:
-        await connection.execute(
-            ADD,
-            {
-                "texts": [item.text_id for item in wanted],
-                "payers": [item.payer for item in wanted],
-                "items": [item.item for item in wanted],
-                "amounts": [item.amount for item in wanted],
-                "now": now,
-            },
-        )
+        await connection.execute(ADD, _given(wanted) | {"now": now})
 
 
 async def give_back(connection: Connection, over: Sequence[Reservation], now: datetime) -> None:
     """These were over when their money was granted: the keeper is to be told that nothing is charged."""
     if over:
-        await connection.execute(
-            GIVE_BACK,
-            {
-                "texts": [item.text_id for item in over],
-                "payers": [item.payer for item in over],
-                "items": [item.item for item in over],
-                "amounts": [item.amount for item in over],
-                "created_at": [item.created_at for item in over],
-                "now": now,
-            },
-        )
+        created = [item.created_at for item in over]
+        await connection.execute(GIVE_BACK, _given(over) | {"created_at": created, "now": now})
+
+
+def _given(items: Sequence[Wanted] | Sequence[Reservation]) -> dict[str, Any]:
+    """The columns that both begin with."""
+    return {
+        "texts": [item.text_id for item in items],
+        "payers": [item.payer for item in items],
+        "items": [item.item for item in items],
+        "amounts": [item.amount for item in items],
+    }
 
 
 async def of_texts(connection: Connection, texts: Collection[int]) -> dict[int, Reservation]:

@@ -136,6 +136,11 @@ AMOUNTS: Final = ("price", "amount", "item_sum", "day_sum", "month_sum")
 """Columns that are thousandths of a yuan."""
 
 
+def select(columns: Iterable[str], rest: str) -> str:
+    """A statement that reads the columns of a row's type, in its order."""
+    return f"SELECT {', '.join(columns)} {rest}"
+
+
 class _UsageRow(msgspec.Struct, frozen=True):
     payer: str
     month: date

@@ -7,7 +7,7 @@ import typer
 
 from louhua.charging.catalogue import Catalogue
 from louhua.charging.months import next_month, today_in
-from louhua.charging.plans import Plan
+from louhua.charging.plans import Plan, valid_or_first
 from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
@@ -81,9 +81,7 @@ def _valid(catalogue: Catalogue, name: str, today: date) -> Plan | None:
     versions = catalogue.plans.get(name, [])
     if not versions:
         fail(f"there is no plan {name!r}; louhua plans list has those there are")
-    to_come = [version for version in versions if version.plan.valid_from > today]
-    first = min(to_come, key=lambda version: version.plan.valid_from, default=None)
-    version = catalogue.version(name, today) or first
+    version = valid_or_first(versions, today)
     if version is None:
         fail(f"plan {name!r} is over, and nothing follows it; name another, or add its next version")
     return version.plan

@@ -5,14 +5,14 @@ comes between them any more. Only the newest row can be open (``closed_at`` is n
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 from psycopg.errors import LockNotAvailable
 
-from louhua.charging.store import Row, read_ledger
+from louhua.charging.store import Row, read_ledger, select
 from louhua.db.pool import Connection
 
 
@@ -39,10 +39,6 @@ class Range(msgspec.Struct, frozen=True):
     amount: int
 
 
-def _select(columns: Iterable[str], rest: str) -> str:
-    return f"SELECT {', '.join(columns)} {rest}"
-
-
 # One that writes files a database: the lock lasts as long as its connection.
 TAKE_LOCK: Final = "SELECT pg_try_advisory_lock(%(key)s)"
 WAIT_FOR_LOCK: Final = "SELECT pg_advisory_lock(%(key)s)"
@@ -64,10 +60,10 @@ _TRIES: Final = 30
 _TRY_AGAIN_S: Final = 0.5
 
 # Primary key, from its end.
-NEWEST: Final = _select(File.__struct_fields__, "FROM charging_cdrfile ORDER BY number DESC LIMIT 1")
+NEWEST: Final = select(File.__struct_fields__, "FROM charging_cdrfile ORDER BY number DESC LIMIT 1")
 
 # All of a small table: a row a file.
-FILES: Final = _select(
+FILES: Final = select(
     File.__struct_fields__, "FROM charging_cdrfile WHERE created_at >= %(since)s ORDER BY number"
 )
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
@@ -91,7 +87,7 @@ UPDATE charging_cdrfile SET closed_at = %(now)s WHERE number = %(number)s AND cl
 """
 
 # Primary key, in its order; the columns are those of a line.
-ROWS: Final = _select(
+ROWS: Final = select(
     Row._fields, "FROM charging_charge WHERE id > %(after)s AND id <= %(upto)s ORDER BY id LIMIT %(limit)s"
 )
 

@@ -19,14 +19,13 @@ from louhua.charging.plans import (
     Item,
     Payer,
     Plan,
-    PlanError,
     Terms,
     Version,
     document,
+    next_version,
     read_plan,
     to_toml,
     valid,
-    why_not_added,
 )
 from louhua.money import yuan
 
@@ -67,11 +66,10 @@ def add(plan: Plan, author: str, today: date) -> PlanVersion:
         with connection.cursor() as cursor:
             cursor.execute(LOCK_VERSIONS)
         newest = _newest(plan.name)
-        if why_not := why_not_added(plan, today, newest is not None):
-            raise PlanError([why_not])
+        version = next_version(plan, newest.number if newest else 0, today)
         return PlanVersion.objects.create(
             name=plan.name,
-            number=newest.number + 1 if newest else 1,
+            number=version.number,
             valid_from=plan.valid_from,
             valid_until=plan.valid_until,
             document=document(plan),

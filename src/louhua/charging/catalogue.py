@@ -45,16 +45,14 @@ class Catalogue:
         """What is valid of a plan on a day."""
         return valid(self.plans.get(name, []), day)
 
+    def version_for(self, contract: Contract, day: date, settings: Charging) -> Version | None:
+        """What is valid of somebody's plan on a day of the service's zone; ``None``: he has no plan."""
+        plan = (contract.plan_on(day) or settings.plan) if contract.registered else settings.visitor_plan
+        return self.version(plan, day)
+
     def numbered(self, name: str, number: int) -> Plan | None:
         """A version by its number."""
         return next((version.plan for version in self.plans.get(name, []) if version.number == number), None)
-
-
-def plan_name(contract: Contract, day: date, settings: Charging) -> str:
-    """The name of somebody's plan on a day of the service's zone; empty: none."""
-    if not contract.registered:
-        return settings.visitor_plan
-    return contract.plan_on(day) or settings.plan
 
 
 async def add_version(connection: Connection, plan: Plan, author: str, today: date) -> Version:

@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from louhua.charging.catalogue import Catalogue, plan_name
+from louhua.charging.catalogue import Catalogue
 from louhua.charging.metrics import AMOUNT, CHARGES
 from louhua.charging.months import local_day, month_of
 from louhua.charging.plans import Item, Plan
@@ -117,7 +117,7 @@ class Charger:
     def _rated(self, delivery: Delivery, contract: Contract, usage: Usage) -> Charge | None:
         """The row for a delivery, which is added to ``usage``; ``None``: the payer's plan does not name it."""
         day = local_day(delivery.at, self._zone)
-        version = self.catalogue.version(plan_name(contract, day, self._settings), day)
+        version = self.catalogue.version_for(contract, day, self._settings)
         if version is None:
             return None
         trial = self._on_trial(contract, version.plan, day)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import date, datetime
 
 from louhua.charging import reservations
-from louhua.charging.catalogue import plan_name
 from louhua.charging.deliveries import Charger, Delivery
 from louhua.charging.plans import Item, Payer, Version, usual_payer
 from louhua.charging.rating import Why
@@ -50,7 +49,7 @@ class Till:
         return terms.price if terms else 0
 
     def _version(self, contract: Contract, day: date) -> Version | None:
-        return self._charger.catalogue.version(plan_name(contract, day, self._settings), day)
+        return self._charger.catalogue.version_for(contract, day, self._settings)
 
     async def reserve(self, connection: Connection, texts: Sequence[tuple[int, Tag]], now: datetime) -> None:
         """Ask for the money of these texts of prepaid payers; part of the transaction that queues them."""

@@ -114,9 +114,15 @@ class OcsProcess:
             assert self._news.wait_for(lambda: len(found()) >= count, PATIENCE_S), self.lines
             return found()
 
-    def signal(self, number: signal.Signals) -> None:
+    def freeze(self) -> None:
+        """Let it hang: all its threads stand still when this returns."""
         assert self._process is not None
-        self._process.send_signal(number)
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         if self._process is not None:

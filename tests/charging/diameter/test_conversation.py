@@ -1,7 +1,6 @@
 """Real conversations: Louhua's adapter, freeDiameter as the relay, the sandbox's charging system."""
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -110,9 +109,9 @@ def test_an_answer_that_is_lost_is_asked_for_again_and_charged_once(net: Network
     """The charging system hangs when the question comes, does what it was asked later, and is asked again."""
 
     async def what(adapter: OnlineCharging) -> None:
-        net.ocs.signal(signal.SIGSTOP)
+        net.ocs.freeze()
         assert await adapter.reserve([ask("a", 100)]) == [AWAY]
-        net.ocs.signal(signal.SIGCONT)
+        net.ocs.thaw()
         await asyncio.to_thread(net.ocs.await_line, "reserve.*;a$")
         assert await adapter.reserve([ask("a", 100, again=True)]) == [GRANTED]
         assert await adapter.settle([used("a", 100)]) == [True]
@@ -125,7 +124,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_and_charged_once(net: Network
 def test_a_charging_system_that_dies_is_away_until_it_is_back(net: Network) -> None:
     async def what(adapter: OnlineCharging) -> None:
         assert await adapter.reserve([ask("a", 100), ask("b", 100)]) == [GRANTED, GRANTED]
-        net.ocs.signal(signal.SIGSTOP)
+        net.ocs.freeze()
         asked = asyncio.create_task(adapter.reserve([ask("c", 100)]))
         await asyncio.sleep(0)
         net.ocs.kill()

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from louhua.charging.catalogue import Catalogue, plan_name
+from louhua.charging.catalogue import Catalogue
 from louhua.charging.months import last_month, local_day, month_of, next_month
 from louhua.charging.rental import due
 from louhua.charging.store import Charge
@@ -70,7 +70,7 @@ def rental_of(
         return None
     since = local_day(contract.served_since, zone)
     day = max(month, since)
-    version = catalogue.version(plan_name(contract, day, settings), day)
+    version = catalogue.version_for(contract, day, settings)
     if version is None or not version.plan.rental:
         return None
     wanted = due(version.plan, month, local_day(contract.activated_at, zone), since)

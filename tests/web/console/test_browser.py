@@ -23,11 +23,11 @@ free = 3
 """
 WORDS = {
     "zh-hans": {
-        "login": "登录", "plans": "资费", "add": "新增版本", "store": "检查并保存", "price": "0.100 元 / 条",
+        "login": "登录", "plans": "资费", "add": "新建资费", "store": "检查并保存", "price": "0.100 元 / 条",
         "stored": "gold 第 1 版已保存", "first": "第 1 版", "free": "每月免费条数",
     },
     "en": {
-        "login": "Log in", "plans": "Plans", "add": "Add a version", "store": "Check and store",
+        "login": "Log in", "plans": "Plans", "add": "Add a plan", "store": "Check and store",
         "price": "0.100 yuan / text", "stored": "Version 1 of gold is stored", "first": "Version 1",
         "free": "Free a month",
     },
@@ -85,14 +85,14 @@ def speak(page: Page, language: str) -> None:
 
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
-def test_a_version_is_read_refused_and_added(address: str, language: str, width: int) -> None:
+def test_a_plan_is_refused_added_and_read(address: str, language: str, width: int) -> None:
     words = WORDS[language]
     with browser(address, width) as page:
         enter(page)
         speak(page, language)
         page.locator("#content").get_by_role("link", name=words["plans"]).click()
         fits(page)
-        page.get_by_role("link", name=words["add"]).first.click()
+        page.get_by_role("link", name=words["add"]).click()
         field = page.locator("#id_toml")
         wrong = PLAN.replace("price", "prize")
         field.fill(wrong)

@@ -181,10 +181,22 @@ def test_it_begins_with_the_next_month_and_has_no_end(login: Login, today: date,
 
 
 @pytest.mark.parametrize("name", ["", "unheard-of", 'a"b'])
-def test_without_a_plan_there_is_something_to_begin_with(login: Login, name: str) -> None:
-    answer = login("tariffs").get(f"{PAGE}add/", {"plan": name})
-    assert answer.status_code == 200
-    assert "valid_from" in answer.content.decode()
+def test_a_new_plan_begins_with_the_requirements_price_and_a_name_that_is_free(login: Login, name: str) -> None:
+    from louhua.web.console.tariffs import draft
+
+    assert from_toml(draft(name, TODAY)).name == "plan-1"
+    store(login, PLAN.replace("gold", "plan-1"))
+    page = unescape(login("tariffs").get(f"{PAGE}add/", {"plan": name}).content.decode())
+    written = from_toml(page.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
+    assert written.name == "plan-2"
+    assert {item: terms.price for item, terms in written.items.items()} == {Item.DETAIL: 100}
+
+
+def test_the_page_of_all_plans_leads_to_a_new_one(login: Login) -> None:
+    page = login("tariffs").get(PAGE).content.decode()
+    assert f'href="{PAGE}add/">新建资费<' in page
+    assert "新建资费" in login("tariffs").get(f"{PAGE}add/").content.decode()
+    assert "新建资费" not in login("viewer").get(PAGE).content.decode()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
+from itertools import count
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -42,6 +43,9 @@ ITEMS: Final[Mapping[Item, str | Promise]] = {
     Item.OPERATOR_MINUTE: gettext_lazy("Operator seat"),
 }
 
+_A_QUERY: Final = Terms.model_validate({"price": "0.10"})
+"""短信查询每条0.1元."""
+
 _PAYERS: Final[Mapping[Payer, str | Promise]] = {
     Payer.CALLER: gettext_lazy("caller"),
     Payer.CALLEE: gettext_lazy("callee"),
@@ -78,11 +82,18 @@ def add(plan: Plan, author: str, today: date) -> PlanVersion:
 
 
 def draft(name: str, today: date) -> str:
-    """What to begin a new version with: the latest of a known plan, from the first of the next month on."""
+    """What to begin with, from the first of the next month on: the latest version of a known plan, else a plan of
+    the requirement's own price under a name that no plan has."""
     newest = _newest(name)
     begins = next_month(today)
-    plan = Plan(name="standard", valid_from=begins) if newest is None else read_plan(newest.document)
+    plan = _first(begins) if newest is None else read_plan(newest.document)
     return to_toml(plan.model_copy(update={"valid_from": begins, "valid_until": None}))
+
+
+def _first(begins: date) -> Plan:
+    taken = set(PlanVersion.objects.values_list("name", flat=True))
+    name = next(name for number in count(1) if (name := f"plan-{number}") not in taken)
+    return Plan(name=name, valid_from=begins, items={Item.DETAIL: _A_QUERY})
 
 
 def _newest(name: str) -> PlanVersion | None:

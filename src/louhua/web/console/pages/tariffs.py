@@ -98,7 +98,8 @@ class Plans(ReadOnly):
                 said = _("Version %(number)d of %(plan)s is stored.") % {"number": row.number, "plan": row.name}
                 messages.success(request, said)
                 return HttpResponseRedirect(reverse("admin:charging_planversion_change", args=[row.pk]))
-        return self._page(request, "plan_add", {"title": _("Add a version"), "form": form})
+        title = _("Add a version") if request.GET.get("plan") else _("Add a plan")
+        return self._page(request, "plan_add", {"title": title, "form": form})
 
     def _must_see(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):

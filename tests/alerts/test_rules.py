@@ -45,6 +45,7 @@ REGISTERED = Profile(number=CALLEE, status=Status.REGISTERED)
 DISCREET = Profile(number=CALLEE, power_on=Privacy.NOBODY)
 LANDLINE = Profile(number=CALLEE, textable=False)
 SUSPENDED = Profile(number=CALLEE, status=Status.SUSPENDED)
+OWING = Profile(number=CALLEE, status=Status.OWING)
 ELSEWHERE = Profile(number=CALLEE, served=False)
 BLOCKING = Profile(number=CALLEE, status=Status.REGISTERED, blocked=frozenset({CALLER}))
 CHOOSY = Profile(number=CALLEE, status=Status.REGISTERED, power_on=Privacy.LIST, allowed=frozenset({CALLER}))
@@ -72,6 +73,7 @@ CHOOSY = Profile(number=CALLEE, status=Status.REGISTERED, power_on=Privacy.LIST,
         (LANDLINE, "", Choice.POWER_ON, []),
         (UNREGISTERED, "", Choice.MESSAGE, [Kind.MESSAGE]),
         (SUSPENDED, CALLER, Choice.CALL_BACK, []),
+        (OWING, CALLER, Choice.CALL_BACK, []),
         (ELSEWHERE, CALLER, Choice.NONE, []),
         (BLOCKING, CALLER, Choice.NONE, []),
         (BLOCKING, CALLER, Choice.MESSAGE, []),
@@ -83,6 +85,15 @@ def test_who_is_told_what(callee: Profile, caller: str, choice: Choice, kinds: l
     event = call(caller=caller, choice=choice)
     made = drafts_of(event, callee, Profile(number=caller, textable=bool(caller)), SETTINGS)
     assert [draft.kind for draft in made] == kinds
+
+
+@pytest.mark.parametrize(
+    ("other_number", "kinds"), [("", [Kind.TEASER, Kind.DETAIL]), ("8613700137000", [Kind.POWER_ON])]
+)
+def test_a_caller_who_is_suspended_is_promised_nothing(other_number: str, kinds: list[Kind]) -> None:
+    event = call(choice=Choice.POWER_ON, other_number=other_number)
+    caller = Profile(number=CALLER, status=Status.SUSPENDED)
+    assert [draft.kind for draft in drafts_of(event, UNREGISTERED, caller, SETTINGS)] == kinds
 
 
 def test_the_power_on_text_goes_to_the_caller() -> None:

@@ -69,6 +69,14 @@ def test_who_may_be_told(kind: Kind, callee: dict[str, Any], expected: str) -> N
     assert fate(due(kind), people(**callee), SETTINGS, NOON) == expected
 
 
+def test_a_caller_who_is_suspended_is_told_nothing() -> None:
+    def profile_of(number: str) -> Profile:
+        return Profile(number=number, status=Status.OWING if number == CALLER else Status.REGISTERED)
+
+    assert fate(due(Kind.POWER_ON), profile_of, SETTINGS, NOON) == "never"
+    assert fate(due(Kind.CALL_BACK), profile_of, SETTINGS, NOON) == "told", "the callee is, of his call"
+
+
 @pytest.mark.parametrize(
     ("caller", "settings", "expected"),
     [(CALLER, SETTINGS, "never"), (CALLER, Alerts(missed_after_message=True), "told"), ("", SETTINGS, "told")],

@@ -106,6 +106,11 @@ def test_power_on_is_promised_to_those_on_the_list_only(allowed: frozenset[str],
     assert ("4" in options_for(CALLER, callee, SETTINGS)) is offered
 
 
+def test_power_on_is_not_promised_to_who_is_suspended() -> None:
+    caller = structs.replace(CALLER, status=Status.OWING)
+    assert "".join(options_for(caller, CALLEE, SETTINGS)) == "23"
+
+
 def test_somebody_unknown_is_offered_all_but_the_message() -> None:
     options = options_for(CALLER, CALLEE, SETTINGS)
     assert [*options.values()] == [Choice.CALL_BACK, Choice.CALL_OTHER, Choice.POWER_ON]

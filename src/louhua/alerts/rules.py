@@ -76,7 +76,8 @@ def _can_be_kept(kind: Kind, call: CallEnded, callee: Profile, caller: Profile) 
     """Whether what was chosen can be done; a choice that cannot leaves a missed call like any other."""
     match kind:
         case Kind.POWER_ON:
-            return (caller.textable or bool(call.other_number)) and callee.may_learn_power_on(call.caller)
+            tellable = (caller.textable and not caller.suspended) or bool(call.other_number)
+            return tellable and callee.may_learn_power_on(call.caller)
         case Kind.CALL_BACK:
             return bool(call.caller) and callee.textable
         case _:

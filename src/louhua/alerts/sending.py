@@ -94,7 +94,7 @@ def _may_be_told(
     local: datetime,
 ) -> bool:
     callee = profile_of(alert.callee)
-    if callee.suspended or callee.blocks(alert.caller):
+    if callee.suspended or profile_of(alert.recipient).suspended or callee.blocks(alert.caller):
         return False
     if alert.kind is Kind.POWER_ON:
         return callee.may_learn_power_on(alert.caller, local)

@@ -75,7 +75,8 @@ def options_for(caller: Profile, callee: Profile, settings: Alerts) -> dict[str,
         Choice.CALL_BACK: for_caller and bool(caller.number),
         Choice.CALL_OTHER: for_caller,
         Choice.POWER_ON: for_caller
-        and (caller.textable or settings.ask_mobile)
+        and (settings.ask_mobile or caller.textable)
+        and not caller.suspended
         and callee.may_learn_power_on(caller.number),
     }
     return {key: choice for key, choice in KEYS.items() if kept[choice]}

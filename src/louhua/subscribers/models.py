@@ -27,6 +27,7 @@ class Subscriber(models.Model):
     prepaid = models.BooleanField(db_default=False, help_text="pays from a balance")
     activated_at = models.DateTimeField(null=True, blank=True, help_text="when registered for the first time")
     served_since = models.DateTimeField(null=True, blank=True, help_text="when registered, or resumed, last")
+    served_until = models.DateTimeField(null=True, blank=True, help_text="when that ended")
     notice_due = models.BooleanField(default=False, help_text="is to be told of the activation")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -37,7 +38,8 @@ class Subscriber(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(language__in=["", "zh-hans", "en"]), name="subscriber_language"),
             models.CheckConstraint(
-                condition=Q(status__in=["registered", "suspended", "unregistered"]), name="subscriber_status"
+                condition=Q(status__in=["owing", "registered", "suspended", "unregistered"]),
+                name="subscriber_status",
             ),
             models.CheckConstraint(
                 condition=Q(power_on__in=["everybody", "list", "nobody"]), name="subscriber_power_on"

@@ -25,6 +25,13 @@ class Status(StrEnum):
     UNREGISTERED = "unregistered"
     REGISTERED = "registered"
     SUSPENDED = "suspended"
+    """By staff, who alone ends it."""
+    OWING = "owing"
+    """Suspended until a rental that is owed is paid."""
+
+
+BY_STAFF: Final = (Status.UNREGISTERED, Status.REGISTERED, Status.SUSPENDED)
+"""What staff, and files, may make of somebody."""
 
 
 class Privacy(StrEnum):
@@ -52,7 +59,8 @@ class Listing(StrEnum):
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody has agreed to pay by; the defaults are those of who never registered.
 
-    ``plan`` empty is the service's own; ``next_plan`` takes its place on ``next_plan_on`` (a day of the service's
+    ``registered`` is also who is suspended: he has his plan, and pays by it for what is still on its way. ``plan``
+    empty is the service's own; ``next_plan`` takes its place on ``next_plan_on`` (a day of the service's
     zone), and the one it replaces stays in ``plan`` after that. ``activated_at`` is the first registration,
     ``served_since`` the last one, or the end of a suspension.
     """
@@ -106,7 +114,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def suspended(self) -> bool:
         """Whether the service rests for this subscriber."""
-        return self.status is Status.SUSPENDED
+        return self.status in (Status.SUSPENDED, Status.OWING)
 
     def blocks(self, caller: str) -> bool:
         """Whether a caller is on the block list; who is withheld is on none."""

@@ -80,7 +80,7 @@ def test_who_is_told_already_awaits_nothing(tell: Tell) -> None:
         async with s.pool.connection() as connection:
             await save(connection, [Profile(number=CALLEE, status=Status.REGISTERED)], told={CALLEE})
             assert await due(s) == []
-            await forget(connection, [CALLEE])
+            await forget(connection, CALLEE)
             await save(connection, [Profile(number=CALLEE, status=Status.REGISTERED)])
             await save(connection, [Profile(number=CALLEE, status=Status.REGISTERED)], told={CALLEE})
             assert await due(s) == []

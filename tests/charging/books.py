@@ -6,14 +6,18 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeVar
 
+import msgspec
 import psycopg
 
 from louhua.charging.credit import Debits
 from louhua.charging.movements import Moved, Movements
-from louhua.charging.run.runner import RentalRun, Tally
+from louhua.charging.run.runner import Ending, RentalRun, Tally
 from louhua.config import Config, Database
 from louhua.creditors import Charging
 from louhua.db.pool import Connection
+from louhua.subscribers.plan import NumberPlan
+from louhua.subscribers.profiles import Status
+from louhua.subscribers.store import lookup, save
 
 T = TypeVar("T")
 
@@ -104,13 +108,23 @@ class Books:
 
         return asyncio.run(connected())
 
-    def run(self, month: str, on: str, credit: Debits | None = None) -> Tally:
-        tally = asyncio.run(RentalRun(self.config, credit).month(date.fromisoformat(f"{month}-01"), noon(on)))
+    def run(self, month: str, on: str, credit: Debits | None = None, *, everybody: bool = False) -> Tally:
+        run = RentalRun(self.config, credit)
+        tally = asyncio.run(run.month(date.fromisoformat(f"{month}-01"), noon(on), everybody=everybody))
         assert tally is not None
         return tally
 
-    def daily(self, at: datetime, credit: Debits | None = None) -> None:
-        assert asyncio.run(RentalRun(self.config, credit).daily(at))
+    def daily(self, at: datetime, credit: Debits | None = None) -> Ending:
+        return asyncio.run(RentalRun(self.config, credit).daily(at))
+
+    def staff(self, status: Status, number: str = NUMBER) -> None:
+        """As ``louhua subscribers set --status``."""
+
+        async def change(_: object, connection: Connection) -> None:
+            profiles = await lookup(connection, [number], NumberPlan(self.config))
+            await save(connection, [msgspec.structs.replace(profiles[number], status=status)])
+
+        self.move(change)
 
     def status(self, number: str = NUMBER) -> str:
         return str(self.one("SELECT status FROM subscribers_subscriber WHERE number = %s", number))
@@ -132,7 +146,7 @@ class Books:
             row
             for table, order in (
                 ("charging_charge", "id"), ("charging_rental", "payer, month"), ("charging_balance", "payer"),
-                ("charging_suspension", "payer"), ("subscribers_subscriber", "number"),
+                ("subscribers_subscriber", "number"),
             )
             for row in self.rows(f"SELECT * FROM {table} ORDER BY {order}")
         ]  # fmt: skip

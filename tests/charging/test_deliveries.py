@@ -21,7 +21,7 @@ from louhua.subscribers.profiles import Contract, Profile, Status
 from louhua.subscribers.store import save, subscribe
 
 AT = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
-ANNA, BEN, CARL = "8613800138000", "8613900139000", "8613600136000"
+ANNA, BEN, CARL, DORA = "8613800138000", "8613900139000", "8613600136000", "8613500135000"
 STANDARD = plan(
     items={"detail": {"price": "0.10", "free": 1, "cap": "0.55"}, "missed": {"price": "0.07"}},
     day_cap="0.30",
@@ -123,7 +123,7 @@ def test_a_month_ends_at_the_services_midnight(connected: Callable[[Connected], 
 
 
 def test_each_pays_by_the_plan_that_is_his_on_the_day(connected: Callable[[Connected], Any]) -> None:
-    """A plan of one's own from the next month on; the visitors' plan for who is not registered; trial days."""
+    """A plan of one's own from the next month on, also while suspended; visitors have theirs; trial days."""
 
     async def story(connection: Connection) -> None:
         own = plan("own", items={"detail": {"price": "0.03"}})
@@ -133,6 +133,7 @@ def test_each_pays_by_the_plan_that_is_his_on_the_day(connected: Callable[[Conne
         config = Config.model_validate({"charging": {"visitor_plan": "visitor"}})
         await save(connection, [Profile(number=number, status=Status.REGISTERED) for number in (ANNA, BEN, CARL)])
         await save(connection, [Profile(number=CARL, status=Status.UNREGISTERED)])
+        await save(connection, [Profile(number=DORA, status=Status.SUSPENDED)])
         today = datetime.now(UTC)
         first = local_day(today, config.service.zone)
         tomorrow = first + timedelta(days=1)
@@ -144,7 +145,7 @@ def test_each_pays_by_the_plan_that_is_his_on_the_day(connected: Callable[[Conne
             connection, charger,
             delivery(1, at=today), delivery(2, at=later), delivery(3, BEN, at=today),
             delivery(4, BEN, at=today + timedelta(days=3)), delivery(5, "8613700137000", at=today),
-            delivery(6, CARL, at=today),
+            delivery(6, CARL, at=today), delivery(7, DORA, at=today),
         )  # fmt: skip
         charged = {row[0]: (row[4], row[6], row[7]) for row in await rows(connection)}
         assert charged == {
@@ -154,6 +155,7 @@ def test_each_pays_by_the_plan_that_is_his_on_the_day(connected: Callable[[Conne
             "text:4": ("trial", 40, "price"),
             "text:5": ("visitor", 200, "price"),
             "text:6": ("visitor", 200, "price"),
+            "text:7": ("standard", 100, "price"),
         }
 
     connected(story)

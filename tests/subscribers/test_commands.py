@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import msgspec
+import psycopg
 import pytest
 from tests.subscribers.conftest import Rows, Run
 from typer.testing import CliRunner
@@ -145,6 +146,40 @@ def test_somebody_is_forgotten_with_the_lists(run: Run, rows: Rows) -> None:
     assert "13800138000 is forgotten" in run("remove", NUMBER, input="y\n").output
     assert rows(DUE) == rows("SELECT FROM subscribers_listed") == []
     assert run("remove", NUMBER, "--yes").output == "13800138000 was not known\n"
+
+
+def test_nobody_is_forgotten_with_money_on_a_balance(run: Run, rows: Rows, database_url: str) -> None:
+    run("add", NUMBER)
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO charging_balance VALUES ('8613800138000', 1900, 0, now())")
+    refused = run("remove", NUMBER, "--yes", "--forgive")
+    assert refused.exit_code == 1
+    assert "has 1.900 yuan on the balance; pay it out first, with louhua billing adjust" in refused.stderr
+    assert len(rows(DUE)) == 1
+
+
+def test_what_is_owed_is_given_up_only_when_that_is_said(run: Run, rows: Rows, database_url: str) -> None:
+    """Else whoever has the number next would pay."""
+    run("add", NUMBER)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO charging_rental (payer, month, plan, version, price, due, why, days, since, collected,"
+            " parts, refusals, asking) VALUES ('8613800138000', '2026-11-01', 'basic', 1, 3000, 3000, '', 30,"
+            " '2026-11-01', 500, 1, 0, false)"
+        )
+    refused = run("remove", NUMBER, "--yes")
+    assert refused.exit_code == 1
+    assert "owes 2.500 yuan of rentals; to give them up add --forgive" in refused.stderr
+    assert len(rows(DUE)) == 1
+    assert run("remove", NUMBER, "--yes", "--forgive").output == "13800138000 is forgotten\n"
+    assert rows("SELECT due, collected FROM charging_rental") == [(500, 500)]
+
+
+@pytest.mark.parametrize("status", ["owing", "sleeping"])
+def test_staff_does_not_make_anybody_owe(run: Run, rows: Rows, status: str) -> None:
+    run("add", NUMBER)
+    assert run("set", NUMBER, "--status", status).exit_code != 0
+    assert rows(DUE)[0][1] == "registered"
 
 
 def test_staffs_doings_are_written_down_masked(run: Run, data: Path) -> None:

@@ -150,6 +150,6 @@ def test_every_column_is_one_of_the_tables(config: Config) -> None:
     fields = {field.name for field in Subscriber._meta.get_fields()}
     assert set(CELLS) < fields
     assert fields - set(CELLS) == {
-        "number", "next_plan", "next_plan_on", "activated_at", "served_since", "notice_due", "created_at",
-        "updated_at",
+        "number", "next_plan", "next_plan_on", "activated_at", "served_since", "served_until", "notice_due",
+        "created_at", "updated_at",
     }  # fmt: skip

@@ -168,6 +168,10 @@ class Rental(models.Model):
     refusals = models.PositiveSmallIntegerField(
         default=0, help_text="of whoever keeps the money: each attempt after one is another session"
     )
+    refused_on = models.DateField(null=True, blank=True, help_text="when whoever keeps the money has refused last")
+    asking = models.BooleanField(
+        default=False, help_text="whoever keeps the money was asked, and what he said is not known"
+    )
     since = models.DateField(help_text="when it was asked for first")
 
     class Meta:
@@ -182,19 +186,6 @@ class Rental(models.Model):
 
     def __str__(self) -> str:
         return f"{self.payer} {self.month:%Y-%m}"
-
-
-class Suspension(models.Model):
-    """Somebody who is suspended because of a rental that is owed; who was suspended by staff has no row."""
-
-    payer = models.CharField(max_length=NUMBER, primary_key=True)
-    since = models.DateField()
-    served_since = models.DateTimeField(
-        help_text="the subscriber's then: another one says that somebody has ended this suspension"
-    )
-
-    def __str__(self) -> str:
-        return self.payer
 
 
 class RentalRun(models.Model):

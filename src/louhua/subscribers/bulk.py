@@ -38,6 +38,8 @@ WITH wanted AS (
            CASE WHEN another THEN %(day)s::date ELSE s.next_plan_on END AS next_plan_on,
            CASE WHEN s.status <> 'registered' AND i.status = 'registered' THEN now() ELSE s.served_since END
                AS served_since,
+           CASE WHEN coalesce(i.status, s.status) = 'registered' THEN NULL
+                WHEN s.status = 'registered' THEN now() ELSE s.served_until END AS served_until,
            coalesce(s.activated_at, CASE s.status WHEN 'registered' THEN s.created_at END,
                     CASE i.status WHEN 'registered' THEN now() END) AS activated_at,
            %(notice)s AND coalesce(i.status, s.status) = 'registered'
@@ -65,7 +67,7 @@ UPDATE subscribers_subscriber AS s
        digest = wanted.digest, sender = wanted.sender, daily_limit = wanted.daily_limit,
        plan = wanted.plan, next_plan = wanted.next_plan, next_plan_on = wanted.next_plan_on,
        prepaid = wanted.prepaid, activated_at = wanted.activated_at, served_since = wanted.served_since,
-       notice_due = wanted.notice_due, updated_at = now()
+       served_until = wanted.served_until, notice_due = wanted.notice_due, updated_at = now()
   FROM wanted
  WHERE s.number = wanted.number
 """

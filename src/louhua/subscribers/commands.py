@@ -15,12 +15,23 @@ from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
 from louhua.hours import Hours, parse_hours
+from louhua.money import yuan
 from louhua.numbers import masked, national
 from louhua.subscribers.import_command import import_
 from louhua.subscribers.plan import NumberPlan
-from louhua.subscribers.profiles import Language, Listing, Privacy, Profile, Sender, Status
+from louhua.subscribers.profiles import BY_STAFF, Language, Listing, Privacy, Profile, Sender, Status
 from louhua.subscribers.rows import MOST_TEXTS
-from louhua.subscribers.store import Entry, change_lists, forget, hold, listed, lookup, save
+from louhua.subscribers.store import (
+    Entry,
+    change_lists,
+    forget,
+    forgive,
+    hold,
+    listed,
+    lookup,
+    money_of,
+    save,
+)
 from louhua.terminal import ConfigOption, fail, load_config, number_of, out, record
 
 app = typer.Typer(help="Who is registered, and how.", no_args_is_help=True)
@@ -157,6 +168,8 @@ def set_(
     )  # fmt: skip
     if not changes:
         fail("nothing is to change; name an option, as --voicemail (louhua subscribers set --help has all)")
+    if status is not None and status not in BY_STAFF:
+        fail(f"{status} is who does not pay a rental; write {', '.join(BY_STAFF)}")
     plan = NumberPlan(settings)
     if status is Status.REGISTERED:
         _check_may_register(wanted, plan)
@@ -224,16 +237,23 @@ def _limit(text: str) -> int | None:
 def remove(
     number: NumberArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    forgiven: Annotated[bool, typer.Option("--forgive", help="Give up the rentals that he owes.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """Forget somebody's profile and lists. Calls to him are served as those to anybody in the ranges."""
-    settings, wanted = _begin(config, "remove", number)
+    settings, wanted = _begin(config, "remove --forgive" if forgiven else "remove", number)
     if not yes:
         typer.confirm(f"Forget the profile and the lists of {number}?", abort=True)
 
-    async def drop(connection: Connection) -> int:
+    async def drop(connection: Connection) -> bool:
         async with connection.transaction():
-            return await forget(connection, [wanted])
+            has, owes = await money_of(connection, wanted)
+            if has:
+                fail(f"{number} has {yuan(has)} yuan on the balance; pay it out first, with louhua billing adjust")
+            if owes and not forgiven:
+                fail(f"{number} owes {yuan(owes)} yuan of rentals; to give them up add --forgive")
+            await forgive(connection, wanted)
+            return await forget(connection, wanted)
 
     known = with_database(settings, drop)
     out.print(f"{number} is forgotten" if known else f"{number} was not known", highlight=False)

@@ -15,7 +15,7 @@ import msgspec
 from louhua.hours import parse_hours
 from louhua.section import PLAN_NAME
 from louhua.subscribers.plan import NumberPlan
-from louhua.subscribers.profiles import Language, Privacy, Sender, Status
+from louhua.subscribers.profiles import BY_STAFF, Language, Privacy, Sender, Status
 
 NOT_NAMED: Final = r"\N"
 """NULL in the text format of PostgreSQL's COPY, in which cells are kept."""
@@ -106,7 +106,7 @@ def _plan(text: str) -> str:
 
 
 CELLS: Final[Mapping[str, Callable[[str], str]]] = {
-    "status": _one_of(*Status),
+    "status": _one_of(*BY_STAFF),
     "voicemail": _flag,
     "language": _one_of(*Language, default=True),
     "power_on": _one_of(*Privacy),

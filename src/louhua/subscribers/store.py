@@ -22,7 +22,7 @@ SELECT s.number, s.status, s.voicemail, s.language, s.power_on, s.power_on_hours
 
 # Primary-key look-ups. Of rows older than the columns, what is not known began with the row.
 CONTRACTS: Final = """
-SELECT s.number, s.status = 'registered', s.plan, s.next_plan, s.next_plan_on, s.prepaid,
+SELECT s.number, s.status <> 'unregistered', s.plan, s.next_plan, s.next_plan_on, s.prepaid,
        coalesce(s.activated_at, s.created_at), coalesce(s.served_since, s.created_at)
   FROM subscribers_subscriber AS s
  WHERE s.number = ANY(%(numbers)s)
@@ -75,6 +75,8 @@ SELECT number, status, voicemail, language, power_on, power_on_hours, quiet_hour
                                excluded.activated_at),
        served_since = CASE WHEN known.status <> 'registered' AND excluded.status = 'registered' THEN now()
                            ELSE known.served_since END,
+       served_until = CASE WHEN excluded.status = 'registered' THEN NULL
+                           WHEN known.status = 'registered' THEN now() ELSE known.served_until END,
        updated_at = excluded.updated_at
 """
 
@@ -102,11 +104,21 @@ HOLD: Final = """
 SELECT number FROM subscribers_subscriber WHERE number = ANY(%(numbers)s) ORDER BY number FOR UPDATE
 """
 
-# Primary-key look-ups.
-FORGET: Final = "DELETE FROM subscribers_subscriber WHERE number = ANY(%(numbers)s)"
+# Primary-key look-ups; partial index rental_owing. In thousandths of a yuan. What is on a balance is locked.
+BALANCE: Final = "SELECT balance FROM charging_balance WHERE payer = %(number)s FOR UPDATE"
+OWED: Final = """
+SELECT coalesce(sum(due - collected), 0)::bigint FROM charging_rental
+ WHERE payer = %(number)s AND collected < due
+"""
 
-# Primary key, the owners' ranges of it.
-FORGET_LISTS: Final = "DELETE FROM subscribers_listed WHERE owner = ANY(%(numbers)s)"
+# Partial index rental_owing.
+FORGIVE: Final = "UPDATE charging_rental SET due = collected WHERE payer = %(number)s AND collected < due"
+
+# Primary-key look-ups.
+FORGET: Final = "DELETE FROM subscribers_subscriber WHERE number = %(number)s"
+
+# Primary key, the owner's range of it.
+FORGET_LISTS: Final = "DELETE FROM subscribers_listed WHERE owner = %(number)s"
 
 # Primary key.
 LIST: Final = """
@@ -162,7 +174,7 @@ async def lookup(
             digest=digest,
             sender=Sender(sender) if sender else None,
             daily_limit=daily_limit,
-            contract=_contract(Status(status) is Status.REGISTERED, *contract),
+            contract=_contract(Status(status) is not Status.UNREGISTERED, *contract),
         )
         for (
             number, status, voicemail, language, power_on, power_on_hours, quiet_hours, digest, sender,
@@ -248,10 +260,23 @@ async def hold(connection: Connection, numbers: Iterable[str]) -> None:
     await connection.execute(HOLD, {"numbers": list(numbers)})
 
 
-async def forget(connection: Connection, numbers: Sequence[str]) -> int:
-    """Remove subscribers with their lists; how many were known."""
-    await connection.execute(FORGET_LISTS, {"numbers": list(numbers)})
-    return (await connection.execute(FORGET, {"numbers": list(numbers)})).rowcount
+async def money_of(connection: Connection, number: str) -> tuple[int, int]:
+    """What somebody has on a balance, which nobody else changes before the end of the transaction, and what he
+    owes of rentals; in thousandths of a yuan."""
+    has = await (await connection.execute(BALANCE, {"number": number})).fetchone()
+    owes = await (await connection.execute(OWED, {"number": number})).fetchone()
+    return has[0] if has else 0, owes[0] if owes else 0
+
+
+async def forgive(connection: Connection, number: str) -> None:
+    """Give up what somebody owes of rentals."""
+    await connection.execute(FORGIVE, {"number": number})
+
+
+async def forget(connection: Connection, number: str) -> bool:
+    """Remove a subscriber with his lists; whether he was known."""
+    await connection.execute(FORGET_LISTS, {"number": number})
+    return (await connection.execute(FORGET, {"number": number})).rowcount > 0
 
 
 async def save(connection: Connection, profiles: Sequence[Profile], told: Container[str] = ()) -> None:

@@ -1,11 +1,26 @@
 """Rentals of who pays beforehand to another system: debited once, all or nothing."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
 
 import pytest
-from tests.charging.books import Books
+from tests.charging.books import Books, noon
 
 from louhua.charging.credit import Ask, Settlement, Verdict
+from louhua.charging.run.runner import Ending, RentalRun
+from louhua.subscribers.profiles import Status
+
+
+class At:
+    """A clock that stands."""
+
+    def __init__(self, moment: datetime) -> None:
+        self._moment = moment
+        self.combine = datetime.combine
+
+    def now(self, _zone: tzinfo) -> datetime:
+        return self._moment
 
 
 class Elsewhere:
@@ -124,14 +139,14 @@ def test_the_oldest_debt_is_paid_first(distant: Books) -> None:
     distant.subscriber("1", prepaid=True)
     there = Elsewhere(n1=1000)
     assert asked_on(there, distant, "2026-10-30") == [("rental-1-2026-10", False)]
-    assert asked_on(there, distant, "2026-11-01") == [("rental-1-2026-10-1", True)], "November waits for October"
+    assert asked_on(there, distant, "2026-11-01") == [("rental-1-2026-10-1", False)], "November waits for October"
     there.money["1"] = 3500
-    assert asked_on(there, distant, "2026-11-02") == [("rental-1-2026-10-2", True), ("rental-1-2026-11", True)]
+    assert asked_on(there, distant, "2026-11-02") == [("rental-1-2026-10-2", False), ("rental-1-2026-11", False)]
     assert (there.money["1"], distant.rental("2026-10", "1"), distant.rental("2026-11", "1")) == (
         500, (3000, 3000, 1, "full month", 31), (1000, 0, 0, "full month", 30),
     )  # fmt: skip
     there.money["1"] = 1000
-    assert asked_on(there, distant, "2026-11-03") == [("rental-1-2026-11-1", True)]
+    assert asked_on(there, distant, "2026-11-03") == [("rental-1-2026-11-1", False)]
     assert asked_on(there, distant, "2026-11-04") == []
 
 
@@ -153,9 +168,9 @@ def test_a_month_that_is_run_late_is_asked_for_before_later_ones(distant: Books)
     there.asked.clear()
     distant.run("2026-10", "2026-11-02", there)
     assert [(ask.session, ask.again) for ask in there.asked] == [
-        ("rental-1-2026-11-1", True), ("rental-1-2026-10", False),
+        ("rental-1-2026-11-1", False), ("rental-1-2026-10", False),
     ]  # fmt: skip
-    assert asked_on(there, distant, "2026-11-03") == [("rental-1-2026-10-1", True)]
+    assert asked_on(there, distant, "2026-11-03") == [("rental-1-2026-10-1", False)]
 
 
 def test_what_is_left_of_a_part_is_debited(database_url: str) -> None:
@@ -170,3 +185,81 @@ def test_what_is_left_of_a_part_is_debited(database_url: str) -> None:
     assert distant.run("2026-11", "2026-11-02", there).amount == 2000
     assert (there.money["1"], distant.rental("2026-11", "1")) == (500, (3000, 3000, 2, "full month", 30))
     distant.connection.close()
+
+
+def test_what_was_refused_is_not_asked_for_again_before_tomorrow(distant: Books) -> None:
+    """Not by the second month that the first day runs, nor by another node, nor after a restart."""
+    distant.subscriber("1", prepaid=True)
+    there = Elsewhere()
+    assert distant.daily(noon("2026-10-31"), there) is Ending.DONE
+    there.asked.clear()
+    for _ in range(3):
+        assert distant.daily(noon("2026-11-01"), there) is Ending.DONE
+    assert [ask.session for ask in there.asked] == ["rental-1-2026-10-1"]
+    assert distant.run("2026-11", "2026-11-08", there).suspended == 1, "he is not asked for November before"
+    assert distant.run("2026-11", "2026-11-08", there).owing == 1
+
+
+def test_who_was_refused_earlier_on_the_day_is_suspended_all_the_same(distant: Books) -> None:
+    distant.subscriber("1", prepaid=True)
+    there = Elsewhere()
+    distant.run("2026-11", "2026-11-01", there)
+    distant.run("2026-11", "2026-11-09", there)
+    distant.staff(Status.REGISTERED, "1")
+    there.asked.clear()
+    assert (distant.run("2026-11", "2026-11-09", there).suspended, there.asked) == (1, [])
+
+
+def test_what_nobody_answered_is_asked_for_again_on_the_same_day(
+    distant: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distant.subscriber("1", prepaid=True)
+    there = Elsewhere(n1=9000)
+    there.away = True
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        there.away = False
+        if len(waits) == 2:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr("louhua.charging.run.runner.asyncio.sleep", sleep)
+    monkeypatch.setattr("louhua.charging.run.runner.datetime", At(noon("2026-11-27")))
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(RentalRun(distant.config, there).run())
+    assert waits[0] == 600
+    assert waits[1] == 12 * 3600 + 5, "until midnight"
+    assert there.money == {"1": 6000}
+    assert [ask.again for ask in there.asked] == [False, True]
+
+
+def test_who_pays_afterwards_by_now_is_not_billed_for_what_may_have_been_taken(distant: Books) -> None:
+    distant.subscriber("1", prepaid=True)
+    distant.subscriber("2", prepaid=True)
+    there = Elsewhere(n1=9000)
+    there.deaf = True
+    distant.run("2026-11", "2026-11-01", there)
+    distant.connection.execute("UPDATE subscribers_subscriber SET prepaid = false")
+    for credit in (None, there):
+        assert distant.run("2026-11", "2026-11-02", credit).owing == 2
+    assert distant.rows("SELECT event FROM charging_charge") == []
+    there.deaf = False
+    tally = distant.run("2026-11", "2026-11-03", there)
+    assert (tally.collected, tally.owing) == (2, 0)
+    assert there.money == {"1": 6000, "2": 0}
+    assert distant.rows("SELECT payer, prepaid, amount FROM charging_charge ORDER BY payer") == [
+        ("1", True, 3000), ("2", False, 3000),
+    ]  # fmt: skip
+
+
+def test_what_was_asked_for_elsewhere_is_billed_when_all_money_is_kept_here(distant: Books) -> None:
+    distant.subscriber("1", prepaid=True)
+    there = Elsewhere()
+    there.away = True
+    distant.run("2026-11", "2026-11-01", there)
+    distant.connection.execute("UPDATE subscribers_subscriber SET prepaid = false")
+    here = Books(distant.url)
+    assert here.run("2026-11", "2026-11-02").collected == 1
+    assert here.rows("SELECT prepaid, amount FROM charging_charge") == [(False, 3000)]
+    here.connection.close()

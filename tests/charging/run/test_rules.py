@@ -142,16 +142,14 @@ def test_grace(grace: int, since: date, late: bool) -> None:
 @pytest.mark.parametrize(
     ("today", "ran_on", "months"),
     [
-        (TODAY, None, [(NOVEMBER, None)]),
-        (TODAY, date(2026, 11, 1), [(NOVEMBER, None)]),
-        (date(2026, 12, 1), date(2026, 11, 30), [(NOVEMBER, date(2026, 11, 30)), (date(2026, 12, 1), None)]),
-        (date(2026, 12, 9), date(2026, 11, 20), [(NOVEMBER, date(2026, 11, 20)), (date(2026, 12, 1), None)]),
-        (date(2027, 1, 1), date(2027, 1, 1), [(date(2027, 1, 1), None)]),
+        (TODAY, None, [NOVEMBER]),
+        (TODAY, date(2026, 11, 1), [NOVEMBER]),
+        (date(2026, 12, 1), date(2026, 11, 30), [NOVEMBER, date(2026, 12, 1)]),
+        (date(2026, 12, 9), date(2026, 11, 20), [NOVEMBER, date(2026, 12, 1)]),
+        (date(2027, 1, 1), date(2027, 1, 1), [date(2027, 1, 1)]),
     ],
 )
-def test_a_month_that_is_over_is_ended_once(
-    today: date, ran_on: date | None, months: list[tuple[date, date | None]]
-) -> None:
+def test_a_month_that_is_over_is_ended_once(today: date, ran_on: date | None, months: list[date]) -> None:
     assert months_to_run(today, ran_on) == months
 
 

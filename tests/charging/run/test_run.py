@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -18,11 +19,12 @@ from louhua.charging.credit import Ask, Settlement
 from louhua.charging.months import midnight_after
 from louhua.charging.movements import CannotMove
 from louhua.charging.run import runner, store
-from louhua.charging.run.runner import RentalRun
+from louhua.charging.run.runner import Ending, RentalRun
 from louhua.config import Config, Database
 from louhua.creditors import Charging
 from louhua.db import pool
 from louhua.db.pool import Connection, open_pool
+from louhua.subscribers.profiles import BY_STAFF, Status
 from louhua.subscribers.store import subscribe
 
 
@@ -165,7 +167,7 @@ def test_who_owes_is_suspended_after_the_days_of_grace_and_served_again_when_he_
         assert books.run("2026-11", f"2026-11-{day:02}").suspended == 0
     assert books.status() == "registered"
     assert books.run("2026-11", "2026-11-09").suspended == 1
-    assert books.status() == "suspended"
+    assert books.status() == "owing"
     before = books.everything()
     assert books.run("2026-11", "2026-11-10").suspended == 0
     assert books.run("2026-12", "2026-12-01").registered == 0
@@ -176,7 +178,6 @@ def test_who_owes_is_suspended_after_the_days_of_grace_and_served_again_when_he_
     assert books.status() == "registered"
     since, now = books.rows("SELECT served_since, now() FROM subscribers_subscriber")[0]
     assert timedelta(0) < now - since < timedelta(minutes=1)
-    assert books.rows("SELECT * FROM charging_suspension") == []
 
 
 def test_a_run_finds_what_was_paid_and_asks_for_the_month_at_once(books: Books) -> None:
@@ -193,29 +194,28 @@ def test_a_run_finds_what_was_paid_and_asks_for_the_month_at_once(books: Books) 
     assert books.everything() == before
 
 
-@pytest.mark.parametrize("again", [False, True])
-def test_who_was_suspended_by_staff_stays_so(books: Books, again: bool) -> None:
+@pytest.mark.parametrize("before", [[], [Status.OWING], [Status.OWING, Status.REGISTERED]])
+def test_who_was_suspended_by_staff_stays_so(books: Books, before: list[Status]) -> None:
     books.subscriber(prepaid=True)
     books.run("2026-11", "2026-11-01")
-    if again:
-        books.run("2026-11", "2026-11-09")
-        books.connection.execute(
-            "UPDATE subscribers_subscriber SET status = 'registered', served_since = now() + interval '1 second'"
-        )
-    books.connection.execute("UPDATE subscribers_subscriber SET status = 'suspended'")
+    for status in before:
+        if status is Status.OWING:
+            assert books.run("2026-11", "2026-11-09").suspended == 1
+        else:
+            books.staff(status)
+    books.staff(Status.SUSPENDED)
     assert books.run("2026-11", "2026-11-20").suspended == 0
     moved = books.top_up(5000)
     assert (moved.rentals, moved.resumed) == (3000, False)
     assert books.run("2026-11", "2026-11-21").resumed == 0
     assert books.status() == "suspended"
-    assert books.rows("SELECT * FROM charging_suspension") == []
 
 
 def test_who_has_left_meanwhile_is_not_registered_by_paying(books: Books) -> None:
     books.subscriber(prepaid=True)
     books.run("2026-11", "2026-11-01")
     assert books.run("2026-11", "2026-11-09").suspended == 1
-    books.connection.execute("UPDATE subscribers_subscriber SET status = 'unregistered'")
+    books.staff(Status.UNREGISTERED)
     assert not books.top_up(3000).resumed
     assert books.status() == "unregistered"
 
@@ -238,7 +238,7 @@ def test_who_is_registered_again_without_paying_is_suspended_again(books: Books)
     books.subscriber(prepaid=True)
     books.run("2026-11", "2026-11-01")
     books.run("2026-11", "2026-11-09")
-    books.connection.execute("UPDATE subscribers_subscriber SET status = 'registered', served_since = now()")
+    books.staff(Status.REGISTERED)
     assert books.run("2026-11", "2026-11-10").suspended == 1
     assert books.top_up(3000).resumed is True
 
@@ -278,6 +278,70 @@ def test_a_plan_that_is_taken_within_the_month_costs_from_the_next_month_on(book
     assert books.rental("2026-12") == (3000, 3000, 1, "full month", 31)
 
 
+def test_the_services_plan_that_changes_within_the_month_costs_from_the_next_month_on(books: Books) -> None:
+    books.plan("nothing")
+    books.subscriber("1")
+    costly = books.config
+    books.config = costly.model_copy(update={"charging": costly.charging.model_copy(update={"plan": "nothing"})})
+    books.run("2026-11", "2026-11-01")
+    books.config = costly
+    books.subscriber("2", activated="2026-11-16")
+    books.run("2026-11", "2026-11-20")
+    assert books.rows("SELECT payer, amount FROM charging_charge") == [("2", 1500)], "who came since then pays"
+    books.run("2026-12", "2026-12-01")
+    assert books.rental("2026-12", "1") == (3000, 3000, 1, "full month", 31)
+    books.run("2026-11", "2026-12-02", everybody=True)
+    assert books.rental("2026-11", "1") == (3000, 3000, 1, "full month", 30)
+
+
+def test_who_takes_two_plans_within_a_month_owes_none_of_them(books: Books) -> None:
+    books.plan("free")
+    books.plan("gold", rental="9.000")
+    books.subscriber(plan="free")
+    books.run("2026-11", "2026-11-01")
+    for plan, day, since in (("basic", 10, date(2026, 11, 10)), ("gold", 15, date(2026, 12, 1))):
+        books.move(partial(_subscribe, plan, date(2026, 11, day), since))
+    books.run("2026-11", "2026-11-16")
+    assert books.rental("2026-11") is None
+    books.run("2026-12", "2026-12-01")
+    assert books.rental("2026-12") == (9000, 9000, 1, "full month", 31)
+
+
+async def _subscribe(plan: str, today: date, since: date, _: object, connection: Connection) -> int:
+    return await subscribe(connection, [NUMBER], plan, today, since)
+
+
+@pytest.mark.parametrize("status", [Status.UNREGISTERED, Status.SUSPENDED])
+def test_who_came_and_went_between_two_runs_has_used_the_month(books: Books, status: Status) -> None:
+    today = datetime.now(UTC)
+    month = f"{today.astimezone(books.config.service.zone):%Y-%m}"
+    books.daily(today)
+    for number in ("1", "2"):
+        books.staff(Status.REGISTERED, number)
+        books.staff(status, number)
+    books.connection.execute(
+        "UPDATE subscribers_subscriber SET activated_at = '2026-01-01', served_since = '2026-01-01',"
+        " served_until = '2026-02-01' WHERE number = '2'"
+    )
+    books.daily(today)
+    assert books.rows("SELECT payer, month::text FROM charging_rental") == [("1", f"{month}-01")]
+    assert books.status("1") == status
+    before = books.everything()
+    books.daily(today)
+    assert books.everything() == before
+
+
+def test_who_left_before_a_late_run_has_used_the_month(books: Books) -> None:
+    """The month began while the platform was down."""
+    for number, left in (("1", "2026-11-01 02:00Z"), ("2", "2026-10-31 16:00Z"), ("3", "2026-10-31 16:01Z")):
+        books.subscriber(number, status="unregistered")
+        books.connection.execute(
+            "UPDATE subscribers_subscriber SET served_until = %s WHERE number = %s", [left, number]
+        )
+    books.daily(noon("2026-11-01"))
+    assert books.rows("SELECT payer, amount FROM charging_charge ORDER BY payer") == [("1", 3000), ("3", 3000)]
+
+
 def test_chunks_follow_each_other_through_all_subscribers(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "CHUNK", 7)
     for number in range(50):
@@ -300,7 +364,7 @@ def test_only_one_run_works_on_a_database(books: Books) -> None:
     books.connection.execute(store.TAKE_LOCK, {"key": store._LOCK_KEY})
     run = RentalRun(books.config)
     assert asyncio.run(run.month(date(2026, 11, 1), noon("2026-11-01"))) is None
-    assert asyncio.run(run.daily(noon("2026-11-01"))) is False
+    assert asyncio.run(run.daily(noon("2026-11-01"))) is Ending.BUSY
     assert books.rows(AMOUNTS) == []
     books.connection.execute("SELECT pg_advisory_unlock_all()")
     books.run("2026-11", "2026-11-01")
@@ -381,7 +445,7 @@ def test_the_scheduler_waits_for_the_database_and_then_for_midnight(
 
 
 @pytest.mark.parametrize(
-    "name", ["UNCHARGED", "OWING", "LOCK_OWED", "CHANGE_RENTALS", "SUSPEND", "MARKED", "RESUME"]
+    "name", ["UNCHARGED", "OWING", "LOCK_OWED", "CHANGE_RENTALS", "ASKING", "SUSPEND", "RESTING", "RESUME"]
 )
 def test_statements_read_only_their_chunk(books: Books, name: str) -> None:
     books.connection.execute(
@@ -392,20 +456,19 @@ def test_statements_read_only_their_chunk(books: Books, name: str) -> None:
                now(), now()
           FROM generate_series(1, 50000) AS n;
         INSERT INTO charging_rental (payer, month, plan, version, price, due, why, days, since, collected, parts,
-            refusals)
+            refusals, asking)
         SELECT number, month, 'basic', 1, 3, 3, '', 30, '2026-01-01',
-               CASE WHEN number < '001000' THEN 0 ELSE 3 END, 1, 0
+               CASE WHEN number < '001000' THEN 0 ELSE 3 END, 1, 0, false
           FROM subscribers_subscriber, unnest(ARRAY['2026-10-01', '2026-11-01']::date[]) AS month;
-        INSERT INTO charging_suspension (payer, since, served_since)
-        SELECT number, '2026-11-01', now() FROM subscribers_subscriber;
-        ANALYZE subscribers_subscriber, charging_rental, charging_suspension
+        ANALYZE subscribers_subscriber, charging_rental
         """
     )
     payers = [f"{number:06}" for number in range(2000)]
     values = {
         "after": "000000", "upto": "002000", "month": date(2026, 11, 1), "since": None, "payers": payers,
         "months": [date(2026, 11, 1)] * 2000, "collected": [1] * 2000, "parts": [1] * 2000, "refusals": [0] * 2000,
-        "before": date(2026, 11, 1), "day": date(2026, 11, 1), "now": noon("2026-11-01"),
+        "refused_on": [None] * 2000, "asking": [False] * 2000, "before": date(2026, 11, 1),
+        "begins": noon("2026-11-01"), "now": noon("2026-11-01"),
     }  # fmt: skip
     rows = books.connection.execute(b"EXPLAIN " + getattr(store, name).encode(), values).fetchall()
     plan = "\n".join(row[0] for row in rows)
@@ -419,7 +482,7 @@ _STEPS = st.lists(
         st.tuples(st.just("run"), st.integers(0, 20)),
         st.tuples(st.just("top_up"), st.sampled_from("123"), st.integers(1, 7000)),
         st.tuples(st.just("credit"), st.sampled_from("1234"), st.integers(1, 2000)),
-        st.tuples(st.just("staff"), st.sampled_from("1234"), st.sampled_from(["registered", "suspended"])),
+        st.tuples(st.just("staff"), st.sampled_from("1234"), st.sampled_from(BY_STAFF)),
         st.tuples(st.just("pays"), st.sampled_from("12"), st.booleans()),
     ),
     max_size=20,
@@ -430,7 +493,7 @@ _STEPS = st.lists(
 @given(steps=_STEPS, partial=st.booleans())
 def test_whatever_happens_in_whatever_order_the_books_agree(books: Books, steps: list[Any], partial: bool) -> None:
     books.connection.execute(
-        "TRUNCATE charging_balance, charging_charge, charging_rental, charging_suspension, subscribers_subscriber"
+        "TRUNCATE charging_balance, charging_charge, charging_rental, charging_rentalrun, subscribers_subscriber"
     )
     books.config = Config(
         database=Database(url=books.url), charging=Charging(plan="basic", partial_rental=partial)
@@ -451,8 +514,8 @@ def test_whatever_happens_in_whatever_order_the_books_agree(books: Books, steps:
                     books.top_up(amount, number)
             case "credit", str(number), int(amount):
                 books.adjust(-amount, number)
-            case "staff", str(number), str(status):
-                books.connection.execute(_STAFF, [status, status, number])
+            case "staff", str(number), Status() as status:
+                books.staff(status, number)
             case "pays", str(number), bool(prepaid):
                 books.connection.execute(
                     "UPDATE subscribers_subscriber SET prepaid = %s WHERE number = %s", [prepaid, number]
@@ -464,17 +527,10 @@ def test_whatever_happens_in_whatever_order_the_books_agree(books: Books, steps:
     )
     assert books.rows(late, today - timedelta(days=7)) == []
     even = (
-        "SELECT payer FROM charging_suspension WHERE payer NOT IN (SELECT payer FROM charging_rental"
-        " WHERE collected < due)"
+        "SELECT number FROM subscribers_subscriber WHERE status = 'owing' AND number NOT IN (SELECT payer"
+        " FROM charging_rental WHERE collected < due)"
     )
     assert books.rows(even) == [], "who paid is not kept suspended"
-
-
-# As subscribers.store.SAVE does it.
-_STAFF = (
-    "UPDATE subscribers_subscriber SET served_since = CASE WHEN status <> 'registered' AND %s = 'registered'"
-    " THEN now() ELSE served_since END, status = %s WHERE number = %s"
-)
 
 
 def test_a_run_beside_reservations_takes_no_more_than_there_is(books: Books) -> None:

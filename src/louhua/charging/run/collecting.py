@@ -31,15 +31,18 @@ async def collect(
 ) -> Collected:
     """Collect what these owe; the mapping says of each whether he pays beforehand.
 
-    Part of a transaction that began with ``write_ledger``. Money that is kept elsewhere is not asked for here.
+    Part of a transaction that began with ``write_ledger``. Money that is kept elsewhere is not asked for here;
+    what was asked for there, and may have been taken, stands on no bill before there is an answer.
     """
-    asked = {payer: prepaid for payer, prepaid in debtors.items() if settings.keeper == "here" or not prepaid}
+    here = settings.keeper == "here"
+    asked = {payer: prepaid for payer, prepaid in debtors.items() if here or not prepaid}
     if not asked:
         return Collected()
     from_balance = {payer for payer, prepaid in asked.items() if prepaid}
     money = await balances.lock(connection, from_balance) if from_balance else {}
     charges, changed, owing = [], [], []
-    for payer, rentals in _by_payer(await store.owed(connection, asked, lock=True)).items():
+    for payer, owed in _by_payer(await store.owed(connection, asked, lock=True)).items():
+        rentals = [rental for rental in owed if here or not rental.asking]
         amounts = [rental.owed for rental in rentals]
         if payer in from_balance:
             available = money.get(payer, NOTHING).available
@@ -49,7 +52,7 @@ async def collect(
                 after, charge = paid(rental, amount, now, prepaid=payer in from_balance)
                 changed.append(after)
                 charges.append(charge)
-        if sum(amounts) < sum(rental.owed for rental in rentals):
+        if sum(amounts) < sum(rental.owed for rental in owed):
             owing.append(payer)
     await add_charges(connection, charges)
     await store.change_rentals(connection, changed)

@@ -30,6 +30,10 @@ class _Subscribers(ProgressColumn):
 
 def run(
     month: Annotated[str, typer.Option(help="As 2026-11; it may be over, or run before.", metavar="YYYY-MM")],
+    everybody: Annotated[
+        bool,
+        typer.Option("--everybody", help="Also who cost nothing when it was run before, by the plan he has now."),
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Collect the rentals of a month. The alert role does it every day; nothing is collected twice.
@@ -49,19 +53,22 @@ def run(
     record(settings, "billing run", month=f"{wanted:%Y-%m}")
     setup_logging("billing")
     with ended_by_sigterm():
-        tally = _run(settings, wanted, now)
+        tally = _run(settings, wanted, now, everybody=everybody)
     if tally is None:
         fail("another run is at work on this database (the alert role's, or somebody's); try again later")
     _report(settings, wanted, tally)
 
 
-def _run(settings: Config, month: date, now: datetime) -> Tally | None:
+def _run(settings: Config, month: date, now: datetime, *, everybody: bool) -> Tally | None:
     with progress_bar(_Subscribers()) as bar:
 
         async def work(connection: Connection) -> Tally | None:
             task = bar.add_task("", total=await store.count(connection))
             return await RentalRun(settings).month(
-                month, now, lambda tally: bar.update(task, completed=tally.subscribers)
+                month,
+                now,
+                lambda tally: bar.update(task, completed=tally.subscribers),
+                everybody=everybody,
             )
 
         return with_database(settings, work)

@@ -21,7 +21,8 @@ class Rental(msgspec.Struct, frozen=True, kw_only=True):
     """A month's rental of a payer; amounts in thousandths of a yuan.
 
     ``price`` is of a full month, ``days`` those that are charged; ``parts`` counts what was collected so far,
-    ``refusals`` how often whoever keeps the money has refused; ``since`` is the day it was asked for first.
+    ``refusals`` how often whoever keeps the money has refused, last ``refused_on``; ``asking``: he was asked, and
+    what he said is not known. ``since`` is the day it was asked for first.
     """
 
     payer: str
@@ -36,6 +37,8 @@ class Rental(msgspec.Struct, frozen=True, kw_only=True):
     collected: int = 0
     parts: int = 0
     refusals: int = 0
+    refused_on: date | None = None
+    asking: bool = False
 
     @property
     def owed(self) -> int:
@@ -114,7 +117,7 @@ def oldest(owed: Iterable[Rental]) -> list[Rental]:
 def paid(rental: Rental, amount: int, at: datetime, *, prepaid: bool) -> tuple[Rental, Charge]:
     """A rental of which another part is collected, and the row of the ledger for this part."""
     part = rental.parts + 1
-    after = msgspec.structs.replace(rental, collected=rental.collected + amount, parts=part)
+    after = msgspec.structs.replace(rental, collected=rental.collected + amount, parts=part, asking=False)
     return after, Charge(
         event=f"rental:{rental.payer}:{rental.month:%Y-%m}:{part}",
         kind="rental",
@@ -131,20 +134,22 @@ def paid(rental: Rental, amount: int, at: datetime, *, prepaid: bool) -> tuple[R
     )
 
 
+def refused(rental: Rental, today: date) -> Rental:
+    """A rental that whoever keeps the money has refused today: tomorrow it is asked for by another session."""
+    return msgspec.structs.replace(rental, refusals=rental.refusals + 1, refused_on=today, asking=False)
+
+
 def overdue(today: date, grace: timedelta) -> date:
     """Who owes since a day before this one is suspended: he was served for the days of grace."""
     return today - grace
 
 
-def months_to_run(today: date, last_month_ran_on: date | None) -> list[tuple[date, date | None]]:
-    """The months whose rentals are gone through today, and since when somebody must be served to owe one.
-
-    The last month is ended once after it is over, for those who came after it was gone through last; for nobody
-    else, as they have been considered, and may have another plan by now.
-    """
+def months_to_run(today: date, last_month_ran_on: date | None) -> list[date]:
+    """The months whose rentals are gone through today, the earlier first: last month's once after it is over, for
+    those who came after it was gone through last."""
     month = month_of(today)
     ended = last_month_ran_on is not None and last_month_ran_on < month
-    return [*([(last_month(month), last_month_ran_on)] if ended else []), (month, None)]
+    return [last_month(month), month] if ended else [month]
 
 
 def may_be_forgotten(month: date, today: date, kept: timedelta) -> bool:

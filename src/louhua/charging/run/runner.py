@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from math import inf
 from typing import Final
 
 import msgspec
@@ -19,7 +21,7 @@ from louhua.charging.credit import Ask, Debits, Verdict
 from louhua.charging.months import last_month, local_day, midnight_after
 from louhua.charging.run import store
 from louhua.charging.run.collecting import collect, told
-from louhua.charging.run.rules import Rental, months_to_run, oldest, overdue, paid, rental_of
+from louhua.charging.run.rules import Rental, months_to_run, oldest, overdue, paid, refused, rental_of
 from louhua.charging.store import Charge, add_charges, write_ledger
 from louhua.config import Config
 from louhua.db.pool import Connection, connect
@@ -29,12 +31,14 @@ log = structlog.get_logger()
 
 CHUNK: Final = 2000
 _RETRY_S: Final = 60.0
+_UNANSWERED_S: Final = 600.0
 _AFTER_MIDNIGHT_S: Final = 5.0
 
 
 class Tally(msgspec.Struct):
     """How far a run is, and what it did: ``amount`` in thousandths of a yuan; ``subscribers`` are all that were
-    gone through, ``owing`` those of them who owe something still."""
+    gone through, ``owing`` those of them who owe something still, ``unanswered`` the rentals that whoever keeps
+    the money was asked for and said nothing."""
 
     subscribers: int = 0
     registered: int = 0
@@ -43,6 +47,7 @@ class Tally(msgspec.Struct):
     owing: int = 0
     suspended: int = 0
     resumed: int = 0
+    unanswered: int = 0
     amount: int = 0
 
     def add(self, charges: Iterable[Charge]) -> None:
@@ -52,6 +57,18 @@ class Tally(msgspec.Struct):
             self.collected += charge.amount > 0
             self.free += charge.amount == 0
 
+
+class Ending(StrEnum):
+    """How a day's run ended."""
+
+    DONE = "done"
+    UNANSWERED = "unanswered"
+    """Whoever keeps the money elsewhere did not answer to all."""
+    BUSY = "busy"
+    """Another run is at work."""
+
+
+_AGAIN_S: Final = {Ending.UNANSWERED: _UNANSWERED_S, Ending.BUSY: _RETRY_S}
 
 Progress = Callable[[Tally], None]
 
@@ -71,31 +88,43 @@ class RentalRun:
         while True:
             wait_s, began = _RETRY_S, datetime.now(UTC)
             try:
-                if await self.daily(began):
-                    # A run that ends on another day than it began on leaves this day to be run at once.
-                    left = midnight_after(began, self._config.service.zone) - datetime.now(UTC)
-                    wait_s = max(0.0, left.total_seconds()) + _AFTER_MIDNIGHT_S
+                ending = await self.daily(began)
+                # A run that ends on another day than it began on leaves this day to be run at once.
+                left = midnight_after(began, self._config.service.zone) - datetime.now(UTC)
+                wait_s = min(_AGAIN_S.get(ending, inf), max(0.0, left.total_seconds()) + _AFTER_MIDNIGHT_S)
             except psycopg.Error as error:
                 log.warning("rental.waits", error=str(error))
             await asyncio.sleep(wait_s)
 
-    async def daily(self, now: datetime) -> bool:
-        """Collect what is to be collected today; whether that was done, and not another run at work."""
+    async def daily(self, now: datetime) -> Ending:
+        """Collect what is to be collected today."""
         today = local_day(now, self._config.service.zone)
+        unanswered = 0
         async with self._locked() as connection:
             if connection is None:
-                return False
+                return Ending.BUSY
             before = await store.ran_on(connection, last_month(today))
-            for month, since in months_to_run(today, before):
+            for month in months_to_run(today, before):
+                since = await store.ran_on(connection, month)
                 tally = await self._month(connection, month, now, since)
-                if tally.collected or tally.free or tally.suspended or tally.resumed:
+                if tally.collected or tally.free or tally.suspended or tally.resumed or tally.unanswered:
                     log.info("rental.collected", month=f"{month:%Y-%m}", **msgspec.to_builtins(tally))
-        return True
+                unanswered = tally.unanswered
+        return Ending.UNANSWERED if unanswered else Ending.DONE
 
-    async def month(self, month: date, now: datetime, progress: Progress = lambda _: None) -> Tally | None:
-        """Collect the rentals of a month, named by its first day; ``None`` when another run is at work."""
+    async def month(
+        self, month: date, now: datetime, progress: Progress = lambda _: None, *, everybody: bool = False
+    ) -> Tally | None:
+        """Collect the rentals of a month, named by its first day; ``None`` when another run is at work.
+
+        Where the month was gone through before, only who is served since that day owes anything new: all others
+        have been considered, and may have another plan by now. ``everybody``: they are considered again.
+        """
         async with self._locked() as connection:
-            return None if connection is None else await self._month(connection, month, now, None, progress)
+            if connection is None:
+                return None
+            since = None if everybody else await store.ran_on(connection, month)
+            return await self._month(connection, month, now, since, progress)
 
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[Connection | None]:
@@ -154,6 +183,7 @@ class _Chunk:
         self._credit = credit
         self._tally = tally
         self._month = month
+        self._begins = datetime.combine(month, time(0), self._zone)
         self._now = now
         self._today = local_day(now, self._zone)
         self._since = since
@@ -166,24 +196,24 @@ class _Chunk:
         """
         refused = await self._debts_elsewhere(numbers)
         debtors = await store.owing(self._connection, numbers)
-        marked = await store.marked(self._connection, numbers)
-        if debtors or marked:
-            await self._old(debtors, marked, refused)
+        resting = await store.resting(self._connection, numbers)
+        if debtors or resting:
+            await self._old(debtors, resting, refused)
         await self._month_elsewhere(await self._new(numbers))
         self._tally.subscribers += numbers.subscribers
         self._tally.registered += numbers.registered
         self._tally.owing += len(await store.owing(self._connection, numbers))
 
-    async def _old(self, debtors: dict[str, bool], marked: list[str], refused: set[str]) -> None:
+    async def _old(self, debtors: dict[str, bool], resting: list[str], refused: set[str]) -> None:
         """Debts and suspensions. Money that is kept elsewhere was asked for before: who was ``refused`` owes."""
         connection = self._connection
         async with connection.transaction():
             await write_ledger(connection)
             old = await collect(connection, debtors, self._settings, self._now)
-            await hold(connection, sorted({*debtors, *marked}))
-            resumed = await store.resume(connection, marked, self._now)
+            await hold(connection, sorted({*debtors, *resting}))
+            resumed = await store.resume(connection, resting, self._now)
             before = overdue(self._today, self._settings.grace)
-            suspended = await store.suspend(connection, {*old.owing, *refused}, self._today, before)
+            suspended = await store.suspend(connection, {*old.owing, *refused}, before, self._now)
         told(old.charges, suspended, resumed)
         self._tally.add(old.charges)
         self._tally.suspended += len(suspended)
@@ -196,7 +226,9 @@ class _Chunk:
         async with connection.transaction():
             await write_ledger(connection)
             await self._catalogue.refresh(connection)
-            for payer, contract in await store.uncharged(connection, numbers, self._month, self._since):
+            for payer, contract in await store.uncharged(
+                connection, numbers, self._month, self._begins, self._since
+            ):
                 rental = rental_of(
                     payer, contract, self._month, self._today, self._catalogue, self._settings, self._zone
                 )
@@ -217,17 +249,27 @@ class _Chunk:
 
     async def _debts_elsewhere(self, numbers: store.Range) -> set[str]:
         """Ask whoever keeps the money elsewhere for what is owed, of each payer one month after another, as long
-        as it is granted; who has not enough."""
+        as it is granted; who has not enough.
+
+        What was refused today is not asked for again before tomorrow. Of who pays afterwards by now only that is
+        asked for to which an answer is awaited.
+        """
         if self._credit is None:
             return set()
-        owing = await store.owing(self._connection, numbers)
-        asked, refused = [payer for payer, prepaid in owing.items() if prepaid], set()
-        while asked:
-            rentals = oldest(await store.owed(self._connection, asked, lock=False))
-            verdicts = await self._debit(self._credit, rentals, again=True)
-            refused |= {payer for payer, verdict in verdicts.items() if verdict is Verdict.REFUSED}
-            asked = [payer for payer, verdict in verdicts.items() if verdict is Verdict.GRANTED]
-        return refused
+        prepaid = await store.owing(self._connection, numbers)
+        payers, poor = list(prepaid), set()
+        while payers:
+            rentals = [
+                rental
+                for rental in oldest(await store.owed(self._connection, payers, lock=False))
+                if prepaid[rental.payer] or rental.asking
+            ]
+            asked = [rental for rental in rentals if rental.refused_on != self._today]
+            verdicts = await self._debit(self._credit, asked)
+            poor |= {rental.payer for rental in rentals if rental.refused_on == self._today}
+            poor |= {payer for payer, verdict in verdicts.items() if verdict is Verdict.REFUSED}
+            payers = [payer for payer, verdict in verdicts.items() if verdict is Verdict.GRANTED]
+        return poor
 
     async def _month_elsewhere(self, payers: Sequence[str]) -> None:
         """Ask for the month of those to whom it is new; who owes for an earlier one was asked for that today."""
@@ -235,15 +277,18 @@ class _Chunk:
             return
         rentals = oldest(await store.owed(self._connection, payers, lock=False))
         new = [rental for rental in rentals if rental.month == self._month]
-        await self._debit(self._credit, new, again=False)
+        await self._debit(self._credit, new)
 
-    async def _debit(self, credit: Debits, rentals: Sequence[Rental], *, again: bool) -> dict[str, Verdict]:
+    async def _debit(self, credit: Debits, rentals: Sequence[Rental]) -> dict[str, Verdict]:
         """Ask for these, one of each payer; the answers.
 
-        They are written when they are there: no transaction waits for them. What was granted before a kill is
-        granted again by its session, and written then.
+        That they are asked for is written before, the answers when they are there: no transaction waits for them.
+        What was granted before a kill is granted again by its session, and written then.
         """
-        answers = await credit.debit([_ask(rental, self._now, again=again) for rental in rentals])
+        if not rentals:
+            return {}
+        await store.asking(self._connection, [rental for rental in rentals if not rental.asking])
+        answers = await credit.debit([_ask(rental, self._now) for rental in rentals])
         verdicts = {(rental.payer, rental.month): said for rental, said in zip(rentals, answers, strict=True)}
         async with self._connection.transaction():
             await write_ledger(self._connection)
@@ -255,7 +300,9 @@ class _Chunk:
                         changed.append(after)
                         charges.append(charge)
                     case Verdict.REFUSED:
-                        changed.append(msgspec.structs.replace(rental, refusals=rental.refusals + 1))
+                        changed.append(refused(rental, self._today))
+                    case Verdict.AWAY:
+                        self._tally.unanswered += 1
                     case _:
                         pass
             await add_charges(self._connection, charges)
@@ -265,12 +312,12 @@ class _Chunk:
         return {payer: said for (payer, _), said in verdicts.items()}
 
 
-def _ask(rental: Rental, now: datetime, *, again: bool) -> Ask:
+def _ask(rental: Rental, now: datetime) -> Ask:
     return Ask(
         session=rental.session,
         payer=rental.payer,
         item="rental",
         amount=rental.owed,
         at=now,
-        again=again,
+        again=rental.asking,
     )

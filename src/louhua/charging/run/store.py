@@ -1,7 +1,7 @@
 """Rentals, who is asked for them, and suspensions, in PostgreSQL: the subscribers are gone through by number.
 
 Who changes several kinds of rows locks them in this order, those of one kind by number: the ledger, balances,
-rentals, subscribers, suspensions.
+rentals, subscribers.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,13 +28,14 @@ SELECT max(number), count(*), count(*) FILTER (WHERE status = 'registered')
          WHERE number > %(after)s ORDER BY number LIMIT %(limit)s) AS following
 """
 
-# A range of the primary key; primary key of the rentals. Of rows older than the columns, what is not known began
-# with the row.
+# A range of the primary key; primary key of the rentals. Who has left, or is suspended, since the month began has
+# been served in it. Of rows older than the columns, what is not known began with the row.
 UNCHARGED: Final = """
 SELECT s.number, s.plan, s.next_plan, s.next_plan_on, s.prepaid, coalesce(s.activated_at, s.created_at),
        coalesce(s.served_since, s.created_at)
   FROM subscribers_subscriber AS s
- WHERE s.number > %(after)s AND s.number <= %(upto)s AND s.status = 'registered'
+ WHERE s.number > %(after)s AND s.number <= %(upto)s
+   AND (s.status = 'registered' OR s.served_until > %(begins)s)
    AND (%(since)s::timestamptz IS NULL OR coalesce(s.served_since, s.created_at) >= %(since)s)
    AND NOT EXISTS (SELECT 1 FROM charging_rental AS r WHERE r.payer = s.number AND r.month = %(month)s)
  ORDER BY s.number
@@ -42,11 +43,12 @@ SELECT s.number, s.plan, s.next_plan, s.next_plan_on, s.prepaid, coalesce(s.acti
 
 # Primary key.
 ADD_RENTALS: Final = """
-INSERT INTO charging_rental (payer, month, plan, version, price, due, why, days, since, collected, parts, refusals)
-SELECT payer, month, plan, version, price, due, why, days, since, collected, parts, refusals
+INSERT INTO charging_rental (payer, month, plan, version, price, due, why, days, since, collected, parts, refusals,
+                             refused_on, asking)
+SELECT payer, month, plan, version, price, due, why, days, since, collected, parts, refusals, refused_on, asking
   FROM json_to_recordset(%(rows)s::json)
     AS given (payer text, month date, plan text, version int, price bigint, due bigint, why text, days int,
-              since date, collected bigint, parts int, refusals int)
+              since date, collected bigint, parts int, refusals int, refused_on date, asking bool)
  ORDER BY payer
 """
 
@@ -60,7 +62,7 @@ SELECT DISTINCT r.payer, s.prepaid
 # Partial index rental_owing, in the order of the payers and months.
 OWED: Final = """
 SELECT r.payer, r.month, r.plan, r.version, r.price, r.due, r.why, r.days, r.since, r.collected, r.parts,
-       r.refusals
+       r.refusals, r.refused_on, r.asking
   FROM charging_rental AS r
  WHERE r.payer = ANY(%(payers)s) AND r.collected < r.due
  ORDER BY r.payer, r.month
@@ -70,43 +72,42 @@ LOCK_OWED: Final = OWED + "FOR UPDATE"
 # Primary key; the rows are locked by LOCK_OWED.
 CHANGE_RENTALS: Final = """
 UPDATE charging_rental AS r
-   SET collected = given.collected, parts = given.parts, refusals = given.refusals
+   SET collected = given.collected, parts = given.parts, refusals = given.refusals, refused_on = given.refused_on,
+       asking = given.asking
   FROM unnest(%(payers)s::text[], %(months)s::date[], %(collected)s::bigint[], %(parts)s::int[],
-              %(refusals)s::int[]) AS given (payer, month, collected, parts, refusals)
+              %(refusals)s::int[], %(refused_on)s::date[], %(asking)s::bool[])
+    AS given (payer, month, collected, parts, refusals, refused_on, asking)
+ WHERE r.payer = given.payer AND r.month = given.month
+"""
+
+# Primary key.
+ASKING: Final = """
+UPDATE charging_rental AS r SET asking = true
+  FROM unnest(%(payers)s::text[], %(months)s::date[]) AS given (payer, month)
  WHERE r.payer = given.payer AND r.month = given.month
 """
 
 # Primary-key look-ups of rows that are held; partial index rental_owing. Who owes since before %(before)s is
-# suspended, with a mark that it is for this.
+# suspended.
 SUSPEND: Final = """
-WITH suspended AS (
-    UPDATE subscribers_subscriber AS s SET status = 'suspended', updated_at = now()
-     WHERE s.number = ANY(%(payers)s) AND s.status = 'registered'
-       AND EXISTS (SELECT 1 FROM charging_rental AS r
-                    WHERE r.payer = s.number AND r.collected < r.due AND r.since < %(before)s)
-    RETURNING s.number, coalesce(s.served_since, s.created_at) AS served_since
-)
-INSERT INTO charging_suspension (payer, since, served_since) SELECT number, %(day)s, served_since FROM suspended
-    ON CONFLICT (payer) DO UPDATE SET since = excluded.since, served_since = excluded.served_since
-RETURNING payer
+UPDATE subscribers_subscriber AS s SET status = 'owing', served_until = %(now)s, updated_at = now()
+ WHERE s.number = ANY(%(payers)s) AND s.status = 'registered'
+   AND EXISTS (SELECT 1 FROM charging_rental AS r
+                WHERE r.payer = s.number AND r.collected < r.due AND r.since < %(before)s)
+RETURNING s.number
 """
 
 # A range of the primary key.
-MARKED: Final = "SELECT payer FROM charging_suspension WHERE payer > %(after)s AND payer <= %(upto)s"
+RESTING: Final = """
+SELECT number FROM subscribers_subscriber WHERE number > %(after)s AND number <= %(upto)s AND status = 'owing'
+"""
 
-# Primary-key look-ups of rows that are held; partial index rental_owing. Whom staff has registered and suspended
-# again since then stays suspended.
+# Primary-key look-ups of rows that are held; partial index rental_owing. Whom staff has suspended stays so.
 RESUME: Final = """
-WITH even AS (
-    DELETE FROM charging_suspension AS x
-     WHERE x.payer = ANY(%(payers)s)
-       AND NOT EXISTS (SELECT 1 FROM charging_rental AS r WHERE r.payer = x.payer AND r.collected < r.due)
-    RETURNING x.payer, x.served_since
-)
-UPDATE subscribers_subscriber AS s SET status = 'registered', served_since = %(now)s, updated_at = now()
-  FROM even
- WHERE s.number = even.payer AND s.status = 'suspended'
-   AND coalesce(s.served_since, s.created_at) = even.served_since
+UPDATE subscribers_subscriber AS s
+   SET status = 'registered', served_since = %(now)s, served_until = NULL, updated_at = now()
+ WHERE s.number = ANY(%(payers)s) AND s.status = 'owing'
+   AND NOT EXISTS (SELECT 1 FROM charging_rental AS r WHERE r.payer = s.number AND r.collected < r.due)
 RETURNING s.number
 """
 
@@ -146,10 +147,13 @@ async def next_range(connection: Connection, after: str, limit: int) -> Range | 
 
 
 async def uncharged(
-    connection: Connection, numbers: Range, month: date, since: datetime | None
+    connection: Connection, numbers: Range, month: date, begins: datetime, since: datetime | None
 ) -> list[tuple[str, Contract]]:
-    """The registered without a rental of this month; ``since``: only those who are served from then on."""
-    parameters = {"after": numbers.after, "upto": numbers.upto, "month": month, "since": since}
+    """Who was served in this month, which ``begins`` then, and has no rental of it; ``since``: only those who are
+    served from then on."""
+    parameters = {
+        "after": numbers.after, "upto": numbers.upto, "month": month, "begins": begins, "since": since,
+    }  # fmt: skip
     return [
         (
             number,
@@ -183,10 +187,12 @@ async def owed(connection: Connection, payers: Collection[str], *, lock: bool) -
     return [
         Rental(
             payer=payer, month=month, plan=plan, version=version, price=price, due=due, why=why, days=days,
-            since=since, collected=collected, parts=parts, refusals=refusals,
+            since=since, collected=collected, parts=parts, refusals=refusals, refused_on=refused_on,
+            asking=asking,
         )
         for (
-            payer, month, plan, version, price, due, why, days, since, collected, parts, refusals
+            payer, month, plan, version, price, due, why, days, since, collected, parts, refusals, refused_on,
+            asking,
         ) in await cursor.fetchall()
     ]  # fmt: skip
 
@@ -202,21 +208,35 @@ async def change_rentals(connection: Connection, rentals: Sequence[Rental]) -> N
                 "collected": [rental.collected for rental in rentals],
                 "parts": [rental.parts for rental in rentals],
                 "refusals": [rental.refusals for rental in rentals],
+                "refused_on": [rental.refused_on for rental in rentals],
+                "asking": [rental.asking for rental in rentals],
             },
         )
 
 
-async def suspend(connection: Connection, payers: Collection[str], day: date, before: date) -> list[str]:
+async def asking(connection: Connection, rentals: Sequence[Rental]) -> None:
+    """Whoever keeps the money is being asked for these."""
+    if rentals:
+        await connection.execute(
+            ASKING,
+            {
+                "payers": [rental.payer for rental in rentals],
+                "months": [rental.month for rental in rentals],
+            },
+        )
+
+
+async def suspend(connection: Connection, payers: Collection[str], before: date, now: datetime) -> list[str]:
     """Suspend those of these, who are held, who owe since before a day; who was."""
     if not payers:
         return []
-    parameters = {"payers": sorted(payers), "day": day, "before": before}
+    parameters = {"payers": sorted(payers), "before": before, "now": now}
     return [row[0] for row in await (await connection.execute(SUSPEND, parameters)).fetchall()]
 
 
-async def marked(connection: Connection, numbers: Range) -> list[str]:
-    """Who was suspended for what is owed."""
-    cursor = await connection.execute(MARKED, {"after": numbers.after, "upto": numbers.upto})
+async def resting(connection: Connection, numbers: Range) -> list[str]:
+    """Who is suspended for what is owed."""
+    cursor = await connection.execute(RESTING, {"after": numbers.after, "upto": numbers.upto})
     return [row[0] for row in await cursor.fetchall()]
 
 

@@ -211,6 +211,9 @@ def test_the_page_of_all_plans_leads_to_a_new_one(login: Login) -> None:
         (PLAN.replace("trial_days", "trial"), "there is no such key"),
         (PLAN.replace("gold", "<script>"), "write 1 to 40 small letters, digits, - or _"),
         (PLAN + "#" * 60_000, "50000"),
+        (PLAN.replace("= 7", "= " + "7" * 5000), "a number has too many digits"),
+        (PLAN.replace("= 7", "= " + "[" * 5000), "this is nested too deeply"),
+        (PLAN.replace('rental = "5.00"', "rental" + ".a" * 5000 + " = 1"), "this is nested too deeply"),
     ],
 )
 def test_a_wrong_one_is_explained_and_nothing_is_lost(login: Login, text: str, complaint: str) -> None:

@@ -66,7 +66,7 @@ def one_of_each() -> None:
     from louhua.web.console.tariffs import add as add_version
 
     today = date(2026, 11, 23)
-    add_version(from_toml(f'name = "gold"\nvalid_from = {today}\n'), "li", today)
+    add_version(from_toml(f'name = "gold"\nvalid_from = {today}\n'), "li", today, None)
     Client(SERVER_NAME="localhost").post("/console/login/", {"username": "stranger", "password": "wrong"})
     add_account("nobody", PASSWORD, "viewer")
     User.objects.get(username="nobody").groups.clear()

@@ -54,6 +54,10 @@ class Plans(ReadOnly):
         """Who may add a version."""
         return bool(request.user.has_perm("charging.add_planversion"))
 
+    def has_view_permission(self, request: HttpRequest, obj: PlanVersion | None = None) -> bool:
+        """Who may add one, too: else he would be refused the page of what he has just stored."""
+        return self.has_add_permission(request) or bool(super().has_view_permission(request, obj))
+
     def changelist_view(self, request: HttpRequest, _context: dict[str, Any] | None = None) -> HttpResponseBase:
         """All plans with their versions."""
         self._must_see(request)

@@ -108,6 +108,10 @@ def test_what_is_shown_and_what_is_stored_are_read_again(plan: Plan) -> None:
         ("[items.call_back]", "[items.teaser]", "items teaser: it tells of several callers"),
         ("[items.call_back]", "[items.digest]", "items digest: it tells of several callers"),
         ("[items.detail]", "[items.detail", "this is not TOML"),
+        ("trial_days = 30", "trial_days = " + "9" * 5000, "a number has too many digits"),
+        ("trial_days = 30", "trial_days = " + "[" * 5000, "this is nested too deeply"),
+        ("trial_days = 30", "trial_days = " + "{a = " * 5000, "this is nested too deeply"),
+        ('rental = "3.00"', "rental" + ".a" * 5000 + " = 1", "this is nested too deeply"),
     ],
 )
 def test_what_is_wrong_with_a_plan_is_said(changed: str, to: str, said: str) -> None:

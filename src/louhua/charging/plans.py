@@ -128,9 +128,18 @@ def read_plan(values: Mapping[str, Any]) -> Plan:
 def from_toml(text: str) -> Plan:
     """A plan as people write it; raises ``PlanError``."""
     try:
-        return read_plan(tomllib.loads(text))
+        return read_plan(_toml(text))
+    except RecursionError:  # by brackets when it is read, by dots (a.a.a…) not before it is checked
+        raise PlanError(["this is nested too deeply; a plan has nothing deeper than items.detail.price"]) from None
+
+
+def _toml(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PlanError([f"this is not TOML: {error}"]) from None
+    except ValueError:  # of int(), which reads some thousands of digits and no more
+        raise PlanError(["a number has too many digits; look for a typing mistake"]) from None
 
 
 def document(plan: Plan) -> dict[str, Any]:

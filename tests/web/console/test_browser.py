@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date, timedelta
 
@@ -25,11 +26,13 @@ WORDS = {
     "zh-hans": {
         "login": "登录", "plans": "资费", "add": "新建资费", "store": "检查并保存", "price": "0.100 元 / 条",
         "stored": "gold 第 1 版已保存", "first": "第 1 版", "free": "每月免费条数",
+        "overtaken": "已新增 gold 第 2 版", "third": "gold 第 3 版已保存",
     },
     "en": {
         "login": "Log in", "plans": "Plans", "add": "Add a plan", "store": "Check and store",
         "price": "0.100 yuan / text", "stored": "Version 1 of gold is stored", "first": "Version 1",
-        "free": "Free a month",
+        "free": "Free a month", "overtaken": "has added version 2 of gold",
+        "third": "Version 3 of gold is stored",
     },
 }  # fmt: skip
 
@@ -111,6 +114,60 @@ def test_a_plan_is_refused_added_and_read(address: str, language: str, width: in
         page.locator("summary").click()
         assert 'price = "0.100"' in page.locator("pre").inner_text()
         fits(page)
+
+
+def add_gold(author: str, seen: int | None) -> int:
+    """As somebody else; in a thread, as Django refuses to work in one where a browser is driven."""
+    from django.db import connections
+
+    from louhua.charging.plans import from_toml
+    from louhua.web.console.tariffs import add
+
+    def work() -> int:
+        try:
+            return add(from_toml(PLAN), author, date.today(), seen).pk
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
+
+
+@pytest.mark.parametrize("language", ["zh-hans", "en"])
+def test_who_is_overtaken_looks_and_stores_again(address: str, language: str) -> None:
+    words, long_name = WORDS[language], "w" * 60
+    first = add_gold("li", None)
+    with browser(address, 360) as page:
+        enter(page)
+        speak(page, language)
+        page.goto("/console/charging/planversion/add/?plan=gold")
+        field = page.locator("#id_toml")
+        field.fill(PLAN)
+        add_gold(long_name, first)
+        page.get_by_role("button", name=words["store"]).click()
+        told = page.get_by_role("alert")
+        assert f"{long_name} {words['overtaken']}" in told.inner_text()
+        assert field.input_value() == PLAN
+        fits(page)
+        with page.expect_popup() as beside:
+            told.get_by_role("link").click()
+        assert long_name in beside.value.locator("dl").inner_text()
+        assert field.input_value() == PLAN
+        page.get_by_role("button", name=words["store"]).click()
+        page.get_by_text(words["third"]).wait_for()
+
+
+def test_who_goes_back_has_no_old_text_with_a_new_version(address: str) -> None:
+    first = add_gold("li", None)
+    with browser(address, 1280) as page:
+        enter(page)
+        page.goto("/console/charging/planversion/add/?plan=gold")
+        page.locator("#id_toml").fill(PLAN + "# old")
+        page.goto("/console/charging/planversion/")
+        newest = add_gold("wang", first)
+        page.go_back()
+        assert page.locator("[name=seen]").input_value() == str(newest)
+        assert "# old" not in page.locator("#id_toml").input_value()
 
 
 @pytest.mark.parametrize("width", [360, 1280])

@@ -1,7 +1,7 @@
 """Who may do what."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from tests.web.console.conftest import PASSWORD, Login
@@ -66,10 +66,26 @@ def one_of_each() -> None:
     from louhua.web.console.tariffs import add as add_version
 
     today = date(2026, 11, 23)
-    add_version(from_toml(f'name = "gold"\nvalid_from = {today}\n'), "li", today)
+    add_version(from_toml(f'name = "gold"\nvalid_from = {today}\n'), "li", today, None)
     Client(SERVER_NAME="localhost").post("/console/login/", {"username": "stranger", "password": "wrong"})
     add_account("nobody", PASSWORD, "viewer")
     User.objects.get(username="nobody").groups.clear()
+
+
+def test_who_may_add_versions_may_see_them(login: Login) -> None:
+    from django.contrib.auth.models import Group, Permission, User
+
+    one_of_each()
+    clerk = Group.objects.create(name="clerk")
+    clerk.permissions.add(Permission.objects.get(codename="add_planversion"))
+    clerk.user_set.add(User.objects.get(username="nobody"))
+    client = login("nobody")
+    text = f'name = "tin"\nvalid_from = {date.today() + timedelta(days=2)}\n'
+    answer = client.post(f"{TARIFFS}add/", {"toml": text}, follow=True)
+    assert answer.status_code == 200
+    assert "tin 第 1 版已保存" in answer.content.decode()
+    assert client.get(TARIFFS).status_code == 200
+    assert f'href="{TARIFFS}"' in client.get("/console/").content.decode()
 
 
 @pytest.mark.parametrize("action", ["change", "delete"])

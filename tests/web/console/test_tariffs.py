@@ -1,5 +1,6 @@
 """Plans in the console: read, and added to."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from html import unescape
@@ -38,7 +39,31 @@ payer = "caller"
 
 
 def store(login: Login, text: str, name: str = "tariffs") -> Any:
-    return login(name).post(f"{PAGE}add/", {"toml": text.replace("\n", "\r\n")})
+    """Store a version as who has the newest one of gold before him."""
+    return send(login, text, newest("gold"), name)
+
+
+def send(login: Login, text: str, seen: object, name: str = "tariffs") -> Any:
+    form = {"toml": text.replace("\n", "\r\n"), "seen": "" if seen is None else seen}
+    return login(name).post(f"{PAGE}add/", form)
+
+
+def newest(name: str) -> int | None:
+    from louhua.web.console.tariffs import newest_of
+
+    found = newest_of(name)
+    return found.pk if found else None
+
+
+def seen_in(page: str) -> str:
+    """What the form carries of the version that it began with."""
+    found = re.search('<input type="hidden" name="seen"(?: value="([^"]*)")?', page)
+    assert found is not None
+    return found[1] or ""
+
+
+def written_in(page: str) -> str:
+    return page.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0]
 
 
 def rows() -> list[tuple[Any, ...]]:
@@ -159,10 +184,7 @@ def test_a_new_version_begins_with_the_latest(login: Login) -> None:
     page = unescape(login("tariffs").get(f"{PAGE}add/?plan=gold").content.decode())
     assert 'name = "gold"' in page
     assert 'price = "0.600"' in page
-    assert (
-        store(login, page.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0]).status_code
-        == 302
-    )
+    assert send(login, written_in(page), seen_in(page)).status_code == 302
     assert [number for _, number, _ in rows()] == [1, 2, 3]
 
 
@@ -171,10 +193,10 @@ def test_a_new_version_begins_with_the_latest(login: Login) -> None:
     [(date(2026, 11, 30), "2026-12-01"), (date(2026, 12, 1), "2027-01-01"), (date(2026, 12, 31), "2027-01-01")],
 )
 def test_it_begins_with_the_next_month_and_has_no_end(login: Login, today: date, begins: str) -> None:
-    from louhua.web.console.tariffs import draft
+    from louhua.web.console.tariffs import draft, newest_of
 
     store(login, PLAN.replace("rental", f"valid_until = {TODAY}\nrental"))
-    text = draft("gold", today)
+    text = draft(newest_of("gold"), today)
     assert f"valid_from = {begins}\n" in text
     assert "valid_until" not in text
     assert 'rental = "5.000"\n' in text
@@ -182,12 +204,12 @@ def test_it_begins_with_the_next_month_and_has_no_end(login: Login, today: date,
 
 @pytest.mark.parametrize("name", ["", "unheard-of", 'a"b'])
 def test_a_new_plan_begins_with_the_requirements_price_and_a_name_that_is_free(login: Login, name: str) -> None:
-    from louhua.web.console.tariffs import draft
+    from louhua.web.console.tariffs import draft, newest_of
 
-    assert from_toml(draft(name, TODAY)).name == "plan-1"
+    assert from_toml(draft(newest_of(name), TODAY)).name == "plan-1"
     store(login, PLAN.replace("gold", "plan-1"))
     page = unescape(login("tariffs").get(f"{PAGE}add/", {"plan": name}).content.decode())
-    written = from_toml(page.partition("<textarea")[2].partition(">")[2].partition("</textarea>")[0])
+    written = from_toml(written_in(page))
     assert written.name == "plan-2"
     assert {item: terms.price for item, terms in written.items.items()} == {Item.DETAIL: 100}
 
@@ -211,6 +233,9 @@ def test_the_page_of_all_plans_leads_to_a_new_one(login: Login) -> None:
         (PLAN.replace("trial_days", "trial"), "there is no such key"),
         (PLAN.replace("gold", "<script>"), "write 1 to 40 small letters, digits, - or _"),
         (PLAN + "#" * 60_000, "50000"),
+        (PLAN.replace("= 7", "= " + "7" * 5000), "a number has too many digits"),
+        (PLAN.replace("= 7", "= " + "[" * 5000), "this is nested too deeply"),
+        (PLAN.replace('rental = "5.00"', "rental" + ".a" * 5000 + " = 1"), "this is nested too deeply"),
     ],
 )
 def test_a_wrong_one_is_explained_and_nothing_is_lost(login: Login, text: str, complaint: str) -> None:
@@ -257,16 +282,73 @@ def test_what_cannot_be_recorded_is_not_stored(login: Login, database_url: str) 
 def test_versions_added_at_the_same_time_have_numbers_of_their_own(console: str) -> None:
     from django.db import connections
 
-    from louhua.web.console.tariffs import add
+    from louhua.web.console.tariffs import Overtaken, add
+
+    told = []
 
     def store_one(_n: int) -> int:
-        try:
-            return add(from_toml(PLAN), "li", TODAY).number
-        finally:
-            connections.close_all()
+        seen = None
+        while True:
+            try:
+                return add(from_toml(PLAN), "li", TODAY, seen).number
+            except Overtaken as overtaken:
+                seen = overtaken.newest.pk
+                told.append(overtaken.newest.number)
+            finally:
+                connections.close_all()
 
     with ThreadPoolExecutor(8) as threads:
         assert sorted(threads.map(store_one, range(24))) == list(range(1, 25))
+    assert set(told) == set(range(1, 24))
+
+
+def test_who_is_overtaken_is_told_and_stores_again(login: Login) -> None:
+    from louhua.charging.models import PlanVersion
+
+    store(login, PLAN)
+    form = login("tariffs").get(f"{PAGE}add/?plan=gold").content.decode()
+    mine = PLAN.replace('"5.00"', '"6.00"')
+    store(login, PLAN.replace('"0.10"', '"0.20"'), "admin")
+    answer = send(login, mine, seen_in(form))
+    page = unescape(answer.content.decode())
+    assert answer.status_code == 200
+    assert "admin 已新增 gold 第 2 版" in page
+    assert f'href="{PAGE}{newest("gold")}/change/"' in page
+    assert mine.strip() in page.replace("\r\n", "\n")
+    assert [number for _, number, _ in rows()] == [1, 2]
+    store(login, PLAN.replace('"0.10"', '"0.30"'), "admin")
+    page = send(login, mine, seen_in(page)).content.decode()
+    assert "admin 已新增 gold 第 3 版" in page
+    assert send(login, mine, seen_in(page)).status_code == 302
+    assert rows()[-1] == ("gold", 4, "tariffs")
+    assert PlanVersion.objects.get(number=4).document == document(from_toml(mine))
+
+
+@pytest.mark.parametrize("address", ["add/", "add/?plan=tin"])
+def test_who_takes_the_name_of_a_plan_that_there_is_by_now_is_told(login: Login, address: str) -> None:
+    store(login, PLAN.replace("gold", "tin"))
+    form = login("tariffs").get(f"{PAGE}{address}").content.decode()
+    send(login, PLAN, seen_in(form), "admin")
+    answer = send(login, PLAN, seen_in(form))
+    assert answer.status_code == 200
+    assert "admin 已新增 gold 第 1 版" in answer.content.decode()
+    assert rows()[1:] == [("gold", 1, "admin")]
+    assert send(login, PLAN, seen_in(answer.content.decode())).status_code == 302
+
+
+def test_a_wrong_text_stays_with_the_version_that_it_began_with(login: Login) -> None:
+    store(login, PLAN)
+    form = login("tariffs").get(f"{PAGE}add/?plan=gold").content.decode()
+    store(login, PLAN, "admin")
+    page = send(login, "name = gold", seen_in(form)).content.decode()
+    assert seen_in(page) == seen_in(form)
+
+
+@pytest.mark.parametrize(("seen", "said"), [("", "admin 已新增 gold 第 1 版"), ("x", "输入整数")])
+def test_a_form_that_does_not_say_what_it_began_with_stores_nothing(login: Login, seen: str, said: str) -> None:
+    store(login, PLAN, "admin")
+    assert said in send(login, PLAN, seen).content.decode()
+    assert len(rows()) == 1
 
 
 def test_a_version_is_stored_and_refused_as_at_a_terminal(
@@ -289,7 +371,8 @@ def test_a_version_is_stored_and_refused_as_at_a_terminal(
 
     def here(text: str) -> bool:
         try:
-            return bool(add(from_toml(text), "li", TODAY))
+            plan = from_toml(text)
+            return bool(add(plan, "li", TODAY, newest(plan.name)))
         except PlanError:
             return False
 

@@ -61,15 +61,28 @@ _EFFECT: Final[Mapping[str, str | Promise]] = {
 }
 
 
-def add(plan: Plan, author: str, today: date) -> PlanVersion:
+class Overtaken(Exception):
+    """The plan has a version that the author of another one has not seen: ``newest``."""
+
+    def __init__(self, newest: PlanVersion) -> None:
+        super().__init__(str(newest))
+        self.newest = newest
+
+
+def add(plan: Plan, author: str, today: date, seen: int | None) -> PlanVersion:
     """Store the next version of a plan; raises ``PlanError`` when it cannot be added.
+
+    ``seen`` is the key of the version that the author began with, ``None`` for a new plan. A version says all of
+    a plan, so one that was written beside another would undo it: raises ``Overtaken`` unless it is the newest.
 
     As ``add_version``, but by way of Django, so that the record of who added it is in the same transaction.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(LOCK_VERSIONS)
-        newest = _newest(plan.name)
+        newest = newest_of(plan.name)
+        if newest is not None and newest.pk != seen:
+            raise Overtaken(newest)
         version = next_version(plan, newest.number if newest else 0, today)
         return PlanVersion.objects.create(
             name=plan.name,
@@ -81,10 +94,9 @@ def add(plan: Plan, author: str, today: date) -> PlanVersion:
         )
 
 
-def draft(name: str, today: date) -> str:
-    """What to begin with, from the first of the next month on: the latest version of a known plan, else a plan of
-    the requirement's own price under a name that no plan has."""
-    newest = _newest(name)
+def draft(newest: PlanVersion | None, today: date) -> str:
+    """What to begin with, from the first of the next month on: the newest version of a plan, or without one a plan
+    of the requirement's own price under a name that no plan has."""
     begins = next_month(today)
     plan = _first(begins) if newest is None else read_plan(newest.document)
     return to_toml(plan.model_copy(update={"valid_from": begins, "valid_until": None}))
@@ -96,7 +108,8 @@ def _first(begins: date) -> Plan:
     return Plan(name=name, valid_from=begins, items={Item.DETAIL: _A_QUERY})
 
 
-def _newest(name: str) -> PlanVersion | None:
+def newest_of(name: str) -> PlanVersion | None:
+    """The version of a plan with the highest number."""
     return PlanVersion.objects.filter(name=name).order_by("-number").first()
 
 

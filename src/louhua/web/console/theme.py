@@ -8,19 +8,19 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 
-def _may(permission: str) -> Any:
+def _may_one_of(permissions: tuple[str, ...]) -> Any:
     def asked(request: HttpRequest) -> bool:
-        return request.user.has_perm(permission)
+        return any(map(request.user.has_perm, permissions))
 
     return asked
 
 
-def _item(title: Any, icon: str, model: str, permission: str) -> dict[str, Any]:
+def _item(title: Any, icon: str, model: str, *permissions: str) -> dict[str, Any]:
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{model}_changelist"),
-        "permission": _may(permission),
+        "permission": _may_one_of(permissions),
     }
 
 
@@ -32,7 +32,9 @@ _BLUE: Final = {
 _CHARGING: Final = {
     "title": _("Charging"),
     "collapsible": False,
-    "items": [_item(_("Plans"), "sell", "charging_planversion", "charging.view_planversion")],
+    "items": [
+        _item(_("Plans"), "sell", "charging_planversion", "charging.view_planversion", "charging.add_planversion")
+    ],
 }
 _STAFF: Final = {
     "title": _("Staff"),

@@ -36,6 +36,8 @@ class VersionForm(forms.Form):
             {"rows": 24, "spellcheck": "false", "wrap": "off", "autocapitalize": "off"}
         ),
     )
+    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    """The version before the author's eyes, by its key: whatever name the text has, it began with this one."""
 
     def clean_toml(self) -> Plan:
         """The plan it says."""
@@ -51,6 +53,10 @@ class Plans(ReadOnly):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Who may add a version."""
         return bool(request.user.has_perm("charging.add_planversion"))
+
+    def has_view_permission(self, request: HttpRequest, obj: PlanVersion | None = None) -> bool:
+        """Who may add one, too: else he would be refused the page of what he has just stored."""
+        return self.has_add_permission(request) or bool(super().has_view_permission(request, obj))
 
     def changelist_view(self, request: HttpRequest, _context: dict[str, Any] | None = None) -> HttpResponseBase:
         """All plans with their versions."""
@@ -87,19 +93,25 @@ class Plans(ReadOnly):
         if not self.has_add_permission(request):
             raise PermissionDenied
         today = timezone.localdate()
+        overtaken_by: PlanVersion | None = None
         if request.method != "POST":
-            form = VersionForm(initial={"toml": tariffs.draft(request.GET.get("plan", ""), today)})
+            newest = tariffs.newest_of(request.GET.get("plan", ""))
+            form = VersionForm(initial={"toml": tariffs.draft(newest, today), "seen": newest and newest.pk})
         elif (form := VersionForm(request.POST)).is_valid():
             try:
-                row = tariffs.add(form.cleaned_data["toml"], request.user.get_username(), today)
+                plan, seen = form.cleaned_data["toml"], form.cleaned_data["seen"]
+                row = tariffs.add(plan, request.user.get_username(), today, seen)
             except PlanError as error:
                 form.add_error("toml", error.problems)
+            except tariffs.Overtaken as error:
+                overtaken_by = error.newest
+                form = VersionForm(request.POST.dict() | {"seen": overtaken_by.pk})  # the page tells of it
             else:
                 said = _("Version %(number)d of %(plan)s is stored.") % {"number": row.number, "plan": row.name}
                 messages.success(request, said)
                 return HttpResponseRedirect(reverse("admin:charging_planversion_change", args=[row.pk]))
         title = _("Add a version") if request.GET.get("plan") else _("Add a plan")
-        return self._page(request, "plan_add", {"title": title, "form": form})
+        return self._page(request, "plan_add", {"title": title, "form": form, "overtaken_by": overtaken_by})
 
     def _must_see(self, request: HttpRequest) -> None:
         if not self.has_view_permission(request):

@@ -202,7 +202,7 @@ def test_it_begins_with_the_next_month_and_has_no_end(login: Login, today: date,
     assert 'rental = "5.000"\n' in text
 
 
-@pytest.mark.parametrize("name", ["", "unheard-of", 'a"b'])
+@pytest.mark.parametrize("name", ["", "unheard-of", 'a"b', "a\0"])
 def test_a_new_plan_begins_with_the_requirements_price_and_a_name_that_is_free(login: Login, name: str) -> None:
     from louhua.web.console.tariffs import draft, newest_of
 

@@ -1,5 +1,6 @@
 """Versions of plans, as the console keeps and shows them; what a plan may say, ``louhua.charging`` says."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -29,6 +30,7 @@ from louhua.charging.plans import (
     valid,
 )
 from louhua.money import yuan
+from louhua.section import PLAN_NAME
 
 ITEMS: Final[Mapping[Item, str | Promise]] = {
     Item.MISSED: gettext_lazy("Missed-call alert"),
@@ -109,7 +111,9 @@ def _first(begins: date) -> Plan:
 
 
 def newest_of(name: str) -> PlanVersion | None:
-    """The version of a plan with the highest number."""
+    """The version of a plan with the highest number; whatever is no name of a plan has none."""
+    if not re.fullmatch(PLAN_NAME, name):
+        return None
     return PlanVersion.objects.filter(name=name).order_by("-number").first()
 
 

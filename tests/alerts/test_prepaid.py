@@ -140,12 +140,18 @@ def test_what_is_not_sent_is_not_counted_for_the_day(tell: Tell, config: dict[st
     tell(story, charging=config)
 
 
-def test_what_was_counted_yesterday_is_not_taken_off_today(tell: Tell) -> None:
+def test_what_was_counted_yesterday_is_taken_off_yesterday(tell: Tell) -> None:
+    """Worded before midnight, refused after it: today's limit is what it would be without that text."""
+
     async def story(it: Story) -> None:
         await text_to_pay(it)
-        await it.rows("UPDATE alerts_daily SET texts = 0 RETURNING 1")
+        await it.rows("UPDATE alerts_daily SET day = day - 1 RETURNING 1")
+        await it.rows("UPDATE texts_text SET created_at = created_at - interval '1 day' RETURNING 1")
+        await missed_call(it, "8613700137000")
+        await it.claim()
+        await it.rows("UPDATE alerts_daily SET texts = texts + 5 RETURNING 1")
         await it.cashier.reserve_some()
-        assert await it.rows("SELECT texts FROM alerts_daily") == [(0,)]
+        assert await it.rows("SELECT texts FROM alerts_daily ORDER BY day") == [(5,), (5,)]
 
     tell(story, charging={"refused": "drop"})
 

@@ -14,7 +14,7 @@ SELECT number, %(day)s, texts FROM unnest(%(numbers)s::text[], %(texts)s::int[])
 RETURNING d.number, d.texts
 """
 
-# Primary key. What was counted before midnight is not taken off the new day.
+# Primary key. What was counted before midnight is taken off that day, not off the new one.
 UNCOUNT_TEXTS: Final = """
 UPDATE alerts_daily AS d SET texts = greatest(d.texts - given.texts, 0)
   FROM unnest(%(numbers)s::text[], %(texts)s::int[]) AS given (number, texts)
@@ -40,7 +40,7 @@ async def count_texts(connection: Connection, texts: Mapping[str, int], day: dat
 
 
 async def uncount_texts(connection: Connection, texts: Mapping[str, int], day: date) -> None:
-    """Take back what was counted and is not sent."""
+    """Take back what was counted on a day and is not sent."""
     if texts:
         numbers = sorted(texts)
         await connection.execute(

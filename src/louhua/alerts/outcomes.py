@@ -5,7 +5,7 @@ Called in the transaction that changes the texts, so both are stored or neither.
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from louhua.alerts import offers, rules, store
 from louhua.alerts.answers import Answer, Reply
@@ -25,10 +25,10 @@ from louhua.reachability.sources import Sources
 from louhua.reachability.store import News, end_watches, latest, probe_soon, watch
 from louhua.subscribers.plan import NumberPlan
 from louhua.subscribers.store import lookup
-from louhua.texts.outbox import CREDIT_AWAY, NO_CREDIT, TextChange, TextDraft, TextKind, TextState
+from louhua.texts.outbox import NO_CREDIT, UNPAID, TextChange, TextDraft, TextKind, TextState
 from louhua.texts.routes import Routes
 from louhua.texts.smpp.status import Retry
-from louhua.texts.store import enqueue
+from louhua.texts.store import enqueue, queued_at
 
 
 class Outcomes:
@@ -53,7 +53,7 @@ class Outcomes:
         await self._alerts_changed(connection, changes, at)
         await self._till.texts_changed(connection, changes, at)
         await self._tell_who_cannot_pay(connection, changes, at)
-        await self._uncount(connection, changes, at)
+        await self._uncount(connection, changes)
         probed = await self._prober.read(connection, changes)
         texted = await delivered_texts(connection, changes)
         news = latest([*probed, *texted])
@@ -89,14 +89,19 @@ class Outcomes:
         ]
         await enqueue(connection, drafts, at, self._routes)
 
-    async def _uncount(self, connection: Connection, changes: Sequence[TextChange], at: datetime) -> None:
-        """What never went for want of money is none of the texts that its recipient may get today."""
-        unsent = Counter(
-            change.recipient
-            for change in changes
-            if change.error in (NO_CREDIT, CREDIT_AWAY) and change.tag.item not in UNCOUNTED
-        )
-        await uncount_texts(connection, unsent, local_day(at, self._service.zone))
+    async def _uncount(self, connection: Connection, changes: Sequence[TextChange]) -> None:
+        """What never went for want of money is none of the texts that its recipient may get: not on the day on
+        which it was worded and counted, which may be over by now."""
+        unsent = [change for change in changes if change.error in UNPAID and change.tag.item not in UNCOUNTED]
+        if not unsent:
+            return
+        worded = await queued_at(connection, [change.text_id for change in unsent])
+        by_day: dict[date, Counter[str]] = {}
+        for change in unsent:
+            day = local_day(worded[change.text_id], self._service.zone)
+            by_day.setdefault(day, Counter())[change.recipient] += 1
+        for day, texts in sorted(by_day.items()):
+            await uncount_texts(connection, texts, day)
 
     async def _alerts_changed(self, connection: Connection, changes: Sequence[TextChange], at: datetime) -> None:
         by_state: dict[TextState, list[TextChange]] = {}

@@ -12,7 +12,7 @@ from louhua.charging.store import Charge
 from louhua.config import Config
 from louhua.db.pool import Connection
 from louhua.subscribers.profiles import Contract, Profile
-from louhua.texts.outbox import CREDIT_AWAY, FREE, NO_CREDIT, Tag, TextChange, TextState
+from louhua.texts.outbox import FREE, UNPAID, Tag, TextChange, TextState
 
 
 class Till:
@@ -78,7 +78,7 @@ class Till:
         ]
         if not final:
             return []
-        texts = [change.text_id for change in final if change.error not in (NO_CREDIT, CREDIT_AWAY)]
+        texts = [change.text_id for change in final if change.error not in UNPAID]
         held = await reservations.of_texts(connection, texts)
         delivered = [change for change in final if change.state is TextState.DELIVERED]
         charges = await self._charger.charge(

@@ -48,6 +48,9 @@ NO_CREDIT: Final = "no credit"
 CREDIT_AWAY: Final = "credit away"
 """The error of a text while nobody answers for its payer's money."""
 
+UNPAID: Final = frozenset({NO_CREDIT, CREDIT_AWAY})
+"""The errors of texts that never went."""
+
 OUTCOME_UNKNOWN: Final = "outcome unknown"
 """The error of a text that was sent twice without anybody knowing what came of it."""
 

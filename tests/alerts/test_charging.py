@@ -102,6 +102,22 @@ def test_a_query_for_days_costs_as_many_texts_as_it_brings(tell: Tell) -> None:
     tell(story)
 
 
+@pytest.mark.parametrize("asked", ["D", "D3"])
+def test_who_asks_pays_whatever_a_stored_plan_says(tell: Tell, asked: str) -> None:
+    async def story(it: Story) -> None:
+        await it.plan(items={"detail": {"price": "0.10"}})
+        await it.rows(
+            "UPDATE charging_planversion SET document = jsonb_set(document, '{items,detail,payer}', '\"caller\"')"
+            " RETURNING 1"
+        )
+        await it.calls(it.call(choice=Choice.NONE))
+        await it.texted(asked)
+        await it.deliver_all()
+        assert await it.charges() == [(CALLEE, "detail", 100, "price")]
+
+    tell(story)
+
+
 def test_what_was_not_delivered_costs_nothing_and_what_is_tried_again_costs_once(tell: Tell) -> None:
     async def story(it: Story) -> None:
         await it.plan(items=ITEMS)

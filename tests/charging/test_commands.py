@@ -58,6 +58,7 @@ def test_what_is_wrong_with_a_file_is_said_and_nothing_added(database_url: str, 
         (f"name = 'family'\nvalid_from = {TODAY - timedelta(days=1)}", "the earliest is today"),
         ("trial_days = " + "9" * 5000, "bad.toml: a number has too many digits"),
         ("trial_days = " + "[" * 5000, "bad.toml: this is nested too deeply"),
+        (f"name = 'x'\nvalid_from = {TODAY}\nitems.detail.payer = 'caller'", "items detail: who asks pays"),
         ("\udcff", "not UTF-8"),
     ):
         (tmp_path / "bad.toml").write_bytes(text.encode("utf-8", "surrogateescape"))

@@ -188,3 +188,20 @@ def test_versions_are_numbered_without_gaps() -> None:
 )
 def test_nobody_changes_the_past(plan: Plan, known: bool, may: bool) -> None:
     assert (why_not_added(plan, date(2026, 11, 23), known) == "") is may
+
+
+BY_THE_CALLER = WRITTEN.replace("free = 5", 'free = 5\npayer = "caller"')
+
+
+def test_who_asks_for_details_pays_whatever_a_stored_version_says() -> None:
+    stored = read_plan(document(from_toml(BY_THE_CALLER)))
+    assert stored.items[Item.DETAIL].payer is Payer.CALLER
+    assert stored.payer_of(Item.DETAIL) is Payer.CALLEE
+    assert from_toml(to_toml(stored)).items[Item.DETAIL].payer is Payer.CALLEE
+
+
+def test_a_version_that_lets_the_caller_pay_for_details_is_not_added() -> None:
+    today = date(2026, 11, 23)
+    assert next_version(from_toml(WRITTEN), 0, today).number == 1
+    with pytest.raises(PlanError, match="items detail: who asks pays"):
+        next_version(from_toml(BY_THE_CALLER), 0, today)

@@ -96,9 +96,11 @@ class Plan(Section):
         return self
 
     def payer_of(self, item: Item) -> Payer:
-        """Who pays for an item."""
+        """Who pays for an item. Who asks for details pays for them, also by a version of the days in which one
+        could say otherwise: an answer to D7 may tell of many callers."""
         terms = self.items.get(item)
-        return (terms and terms.payer) or usual_payer(item)
+        named = terms.payer if terms and item is not Item.DETAIL else None
+        return named or usual_payer(item)
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -172,12 +174,15 @@ def why_not_added(plan: Plan, today: date, known: bool) -> str:
     """Why a version cannot be added; empty when it can. ``known``: the plan has versions already.
 
     What was delivered is charged by what was valid then, so nobody may change the past; of today only what is
-    still to come is charged by the new version.
+    still to come is charged by the new version. What is refused here and not by ``Plan`` itself may be said by
+    versions that are stored, which must stay readable.
     """
     if plan.valid_until is not None and plan.valid_until < today:
         return f"valid_until {plan.valid_until} is over; name a day to come, or leave it out"
     if known and plan.valid_from < today:
         return f"valid_from {plan.valid_from} is past; the earliest is today, {today}"
+    if Item.DETAIL in plan.items and plan.items[Item.DETAIL].payer is Payer.CALLER:
+        return "items detail: who asks pays, which is the callee; write callee, or leave the payer out"
     return ""
 
 

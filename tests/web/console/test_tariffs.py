@@ -231,6 +231,7 @@ def test_the_page_of_all_plans_leads_to_a_new_one(login: Login) -> None:
         (PLAN.replace('"5.00"', '"-5.00"'), "is not negative"),
         (PLAN.replace("items.detail", "items.details"), "details"),
         (PLAN.replace("trial_days", "trial"), "there is no such key"),
+        (PLAN.replace("[items.detail]", '[items.detail]\npayer = "caller"'), "items detail: who asks pays"),
         (PLAN.replace("gold", "<script>"), "write 1 to 40 small letters, digits, - or _"),
         (PLAN + "#" * 60_000, "50000"),
         (PLAN.replace("= 7", "= " + "7" * 5000), "a number has too many digits"),
@@ -366,6 +367,7 @@ def test_a_version_is_stored_and_refused_as_at_a_terminal(
         PLAN.replace(str(TODAY), "2020-01-01"),
         'name = "tin"\nvalid_from = 2020-01-01\nvalid_until = 2020-01-02\n',
         'name = "tin"\nvalid_from = 2020-01-01\n',
+        'name = "tin"\nvalid_from = 2050-01-01\nitems.detail.payer = "caller"\n',
     )
     about = ("name", "number", "valid_from", "valid_until", "document")
 
@@ -383,7 +385,7 @@ def test_a_version_is_stored_and_refused_as_at_a_terminal(
     stored = []
     for way in (here, there):
         PlanVersion.objects.all().delete()
-        assert [way(text) for text in versions] == [True, True, False, False, True]
+        assert [way(text) for text in versions] == [True, True, False, False, True, False]
         stored.append(list(PlanVersion.objects.order_by("name", "number").values_list(*about)))
     assert stored[0] == stored[1]
 

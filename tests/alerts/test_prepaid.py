@@ -8,12 +8,14 @@ from tests.alerts.story import CALLEE, Story, Tell
 
 from louhua.bus.events import Choice, ReceiptState
 from louhua.charging.credit import Verdict
+from louhua.subscribers.profiles import Status
 
 ITEMS: Final = {"call_back": {"price": "0.05"}, "detail": {"price": "0.10"}}
 NOBODY: Final = {
     "peers": ["127.0.0.1:1"], "origin_host": "a.test", "origin_realm": "test", "destination_realm": "ocs.test",
 }  # fmt: skip
-NO_CREDIT: Final = "您的余额不足,未能查询未接来电。充值后请编辑短信D7到06001重新查询。本条免费。"
+NO_CREDIT: Final = "您的余额不足,未能查询未接来电。充值后请编辑短信D到06001重新查询,24小时内有效。本条免费。"
+NO_CREDIT_FOR_DAYS: Final = "您的余额不足,未能查询未接来电。充值后请编辑短信D7到06001重新查询。本条免费。"
 
 
 async def missed_call(it: Story, caller: str = "8613900139000") -> None:
@@ -163,11 +165,87 @@ def test_who_asks_without_money_is_told_so_once(tell: Tell) -> None:
         await it.prepaid()
         await it.texted("D7")
         await it.cashier.reserve_some()
-        assert [body for body in await it.deliver_all() if "余额" in body] == [NO_CREDIT]
+        assert [body for body in await it.deliver_all() if "余额" in body] == [NO_CREDIT_FOR_DAYS]
         assert await it.rows("SELECT error FROM texts_text WHERE item = 'detail'") == [("no credit",)] * 2
         assert await settled(it)
 
     tell(story, charging={"refused": "drop"})
+
+
+async def teased(it: Story) -> None:
+    """Two calls were missed; now the callee pays beforehand and has nothing."""
+    await it.plan(items=ITEMS)
+    await it.calls(it.call(choice=Choice.NONE), it.call("8613700137000", choice=Choice.NONE))
+    await it.phone_on()
+    await it.deliver_all()
+    await it.prepaid()
+
+
+async def details(it: Story) -> list[tuple[Any, ...]]:
+    return await it.rows(
+        "SELECT state, calls, attempts FROM alerts_alert WHERE kind = 'detail' ORDER BY caller, id"
+    )
+
+
+@pytest.mark.parametrize("enquiry_days", [0, 7])
+@pytest.mark.parametrize("refused", ["hold", "drop"])
+def test_who_tops_up_gets_the_details_he_could_not_pay_for(tell: Tell, refused: str, enquiry_days: int) -> None:
+    async def story(it: Story) -> None:
+        await teased(it)
+        for _ in range(2):
+            await it.texted("D")
+            await it.claim()
+            await it.cashier.reserve_some()
+            assert await it.deliver_all() == [NO_CREDIT]
+            assert await details(it) == [("offered", 1, 0)] * 2
+        await it.prepaid(money=1000)
+        await it.later(timedelta(hours=23))
+        await it.texted("D")
+        await it.claim()
+        await it.cashier.reserve_some()
+        bodies = await it.deliver_all()
+        assert sorted(body[:11] for body in bodies) == ["13700137000", "13900139000"]
+        assert await it.charges() == [(CALLEE, "detail", 100, "price")] * 2
+        assert await settled(it)
+
+    tell(story, charging={"refused": refused}, enquiry_days=enquiry_days)
+
+
+def test_what_was_refused_is_offered_no_longer_than_a_teaser_offers_it(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await teased(it)
+        await it.texted("D")
+        await it.claim()
+        await it.cashier.reserve_some()
+        await it.deliver_all()
+        await it.later(timedelta(hours=25))
+        await it.texted("D")
+        (body,) = await it.deliver_all()
+        assert "已失效" in body
+        await it.sweep()
+        assert await details(it) == [("expired", 1, 0)] * 2
+
+    tell(story)
+
+
+def test_a_call_while_the_money_is_asked_for_is_offered_with_what_was_refused(tell: Tell) -> None:
+    """The call has opened an alert of its own, which its teaser offers; it takes over the refused one's calls."""
+
+    async def story(it: Story) -> None:
+        await teased(it)
+        await it.register(status=Status.UNREGISTERED)
+        await it.texted("D")
+        await it.claim()
+        await it.calls(it.call("8613700137000", choice=Choice.NONE))
+        await it.cashier.reserve_some()
+        assert await details(it) == [("failed", 1, 1), ("offered", 2, 0), ("offered", 1, 0)]
+        await it.prepaid(money=1000)
+        await it.texted("D")
+        await it.claim()
+        await it.cashier.reserve_some()
+        assert sum("呼叫过您2次" in body for body in await it.deliver_all()) == 1
+
+    tell(story)
 
 
 def test_what_costs_nothing_asks_nobody(tell: Tell) -> None:

@@ -83,6 +83,10 @@ ENDINGS: dict[str, tuple[list[Alert | Watch | Text], list[str]]] = {
     "an offer with an end": (
         [alert(kind="detail", state="offered", expires_at=at(60))], ["waits for D until 23.13:00"]
     ),
+    "an offer of what was not paid for": (
+        [alert(kind="detail", state="offered", expires_at=at(60), error="no credit")],
+        ["waits for D until 23.13:00; last: no credit"],
+    ),
     "no room": ([alert(state="due", due_at=at(-5))], ["due since 23.11:55: waits for room at an SMSC"]),
     "tried again": (
         [alert(state="due", due_at=at(5), attempts=1, error="ESME_RSYSERR")],
@@ -115,6 +119,9 @@ ENDINGS: dict[str, tuple[list[Alert | Watch | Text], list[str]]] = {
         [alert(state="expired", kind="power_on")], ["expired", "the phone was off until the limit"],
     ),
     "D never came": ([alert(state="expired", kind="detail")], ["expired", "no D came in time"]),
+    "D did not come again": (
+        [alert(state="expired", kind="detail", error="no credit")], ["no D came in time; last: no credit"]
+    ),
     "forbidden": ([alert(state="dropped")], ["dropped at 23.11:50", "forbidden"]),
 }  # fmt: skip
 

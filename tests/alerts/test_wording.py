@@ -122,6 +122,32 @@ def test_every_reply_is_worded_and_fits_two_messages(reply: Reply, language: Lan
         assert len(segment(text, 0, room=12)) <= REPLY_PARTS
 
 
+@pytest.mark.parametrize(
+    ("days", "how_zh", "how_en"),
+    [
+        (0, "请编辑短信D到06001重新查询,24小时内有效。", "text D to 06001 within 24 hours."),
+        (31, "请编辑短信D31到06001重新查询。", "text D31 to 06001."),
+    ],
+)
+@pytest.mark.parametrize(
+    ("reply", "zh", "en"),
+    [
+        (
+            Reply.NO_CREDIT,
+            "您的余额不足,未能查询未接来电。充值后{}本条免费。",
+            "Your balance is too low to show your missed calls. After topping up {} This text is free.",
+        ),
+    ],
+)
+def test_who_gets_no_details_is_told_in_one_message_how_to_ask_again(
+    reply: Reply, zh: str, en: str, days: int, how_zh: str, how_en: str
+) -> None:
+    answer = Answer(reply=reply, count=days)
+    for language, text in ((Language.ZH_HANS, zh.format(how_zh)), (Language.EN, en.format(how_en))):
+        assert WORDING.reply(answer, language) == text
+        assert len(segment(text, 0, room=12)) == 1
+
+
 def test_the_notice_says_what_he_has_how_to_use_and_to_end_it_and_that_it_is_free() -> None:
     notice = Answer(reply=Reply.NOTICE)
     for said in ("免费", "漏话提醒", "06001", "12599", "D", "HMD", "BMD", "YS", "BZ", "QX"):

@@ -41,7 +41,10 @@ class Reply(StrEnum):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer and what it names; ``count`` is what the words say it is (days, callers, a list's size)."""
+    """An answer and what it names; ``count`` is what the words say it is (days, callers, a list's size).
+
+    Who is to ask again asks for ``count`` days, or for what is offered where it is 0.
+    """
 
     reply: Reply
     listing: Listing = Listing.BLOCK
@@ -72,6 +75,15 @@ WHO: Final[Mapping[Language, Mapping[Privacy, str]]] = {
 WITH_VOICEMAIL: Final[Mapping[Language, str]] = {
     Language.ZH_HANS: ",并开通语音信箱",
     Language.EN: " and voicemail",
+}
+AGAIN: Final[Mapping[Language, str]] = {
+    Language.ZH_HANS: "编辑短信D到{access}重新查询,{hours}小时内有效",
+    Language.EN: "text D to {access} within {hours} hours",
+}
+"""How to ask again for what a teaser offered, which is offered for so many hours once more."""
+AGAIN_FOR_DAYS: Final[Mapping[Language, str]] = {
+    Language.ZH_HANS: "编辑短信D{count}到{access}重新查询",
+    Language.EN: "text D{count} to {access}",
 }
 BETWEEN: Final[Mapping[Language, str]] = {Language.ZH_HANS: "、", Language.EN: ", "}
 LEFT_OUT: Final[Mapping[Language, str]] = {Language.ZH_HANS: "等", Language.EN: " and others"}
@@ -104,7 +116,7 @@ REPLIES: Final[Mapping[Language, Mapping[Reply, str]]] = {
         Reply.PRIVACY_SET: "设置成功:{who}得知您已开机。",
         Reply.PRIVACY: "目前{who}得知您已开机。"
         "修改请编辑短信YS0(任何人都不)、YS1(仅白名单)或YS2(所有人)到{access}。",
-        Reply.NO_CREDIT: "您的余额不足,未能查询未接来电。充值后请编辑短信D{count}到{access}重新查询。本条免费。",
+        Reply.NO_CREDIT: "您的余额不足,未能查询未接来电。充值后请{again}。本条免费。",
     },
     Language.EN: {
         Reply.HELP: "To see your missed calls text D to {access} or dial {enquiry}. START to register, STOP to "
@@ -141,8 +153,8 @@ REPLIES: Final[Mapping[Language, Mapping[Reply, str]]] = {
         Reply.PRIVACY: "{who} told that your phone is on. To change that text PRIVACY and 0 (nobody), 1 (allow "
         "list) "
         "or 2 (everybody) to {access}.",
-        Reply.NO_CREDIT: "Your balance is too low to show your missed calls. After topping up text D{count} to "
-        "{access}. This text is free.",
+        Reply.NO_CREDIT: "Your balance is too low to show your missed calls. After topping up {again}. "
+        "This text is free.",
     },
 }
 """By ``str.format``; the fields are those of ``Wording.reply``."""

@@ -5,7 +5,7 @@ Called in the transaction that changes the texts, so both are stored or neither.
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from louhua.alerts import offers, rules, store
 from louhua.alerts.answers import Answer, Reply
@@ -69,21 +69,25 @@ class Outcomes:
     async def _tell_who_cannot_pay(
         self, connection: Connection, changes: Sequence[TextChange], at: datetime
     ) -> None:
-        """Whoever asked for details that he has no money for is told why they do not come."""
-        refused = [
-            change.recipient for change in changes if change.error == NO_CREDIT and change.tag.item == Item.DETAIL
-        ]
+        """Whoever asked for details that he has no money for is told why they do not come.
+
+        By D he gets what is offered again. What answered D7 told of no alerts: he asks for the days again.
+        """
+        refused = [change for change in changes if change.error == NO_CREDIT and change.tag.item == Item.DETAIL]
         if not refused:
             return
-        numbers = sorted(set(refused))
+        numbers = sorted({change.recipient for change in refused})
+        of_days = {change.recipient for change in refused if not change.alert_ids}
         profiles = await lookup(connection, numbers, self._plan)
-        answer = Answer(reply=Reply.NO_CREDIT, count=self._settings.enquiry_days or 1)
         drafts = [
             TextDraft(
                 kind=TextKind.REPLY,
                 sender=self._service.access_number,
                 recipient=number,
-                body=self._wording.reply(answer, profiles[number].language),
+                body=self._wording.reply(
+                    Answer(reply=Reply.NO_CREDIT, count=self._settings.enquiry_days if number in of_days else 0),
+                    profiles[number].language,
+                ),
             )
             for number in numbers
         ]
@@ -122,13 +126,14 @@ class Outcomes:
     async def _texts_failed(
         self, connection: Connection, changes: Sequence[TextChange], at: datetime
     ) -> list[str]:
-        """Try again by the ladder, merged into a newer alert of the same key, or give up.
+        """Try again by the ladder, merged into a newer alert of the same key, offer again, or give up.
 
         The callees whose teaser will not come any more.
         """
         failed = {alert_id: change for change in changes for alert_id in change.alert_ids}
         alerts = await store.failing(connection, _pairs(changes))
-        lives = [life for alert in alerts if (life := _next_life(alert, failed[alert.id], at))]
+        window = self._settings.enquiry_window
+        lives = [life for alert in alerts if (life := _next_life(alert, failed[alert.id], at, window))]
         again = await store.reopen(connection, alerts, lives, at)
         over = [alert for alert in alerts if alert.id not in again]
         await store.give_up(connection, [(alert.id, failed[alert.id].error) for alert in over], at)
@@ -140,17 +145,19 @@ class Outcomes:
         return [alert.callee for alert in over if alert.kind is Kind.TEASER]
 
 
-def _next_life(alert: store.Failing, change: TextChange, at: datetime) -> store.Retry | None:
+def _next_life(alert: store.Failing, change: TextChange, at: datetime, window: timedelta) -> store.Retry | None:
     """What becomes of an alert whose text failed; ``None``: nothing more.
 
     The recipient of a ``power_on`` is a caller, whose phone is not watched: it is tried again by the clock.
+    Details that nobody paid for are offered again for a ``window``: who tops up can ask for them once more.
     """
     wait = None if change.retry is Retry.FINAL else rules.retry_after(alert.attempts)
     if wait is None:
-        return None
+        unpaid = alert.kind is Kind.DETAIL and change.error in UNPAID
+        return store.Retry(alert.id, change.error, offered_until=at + window) if unpaid else None
     if change.retry is Retry.WAIT and alert.kind is not Kind.POWER_ON:
-        return store.Retry(alert.id, watched=True, due_at=None, error=change.error)
-    return store.Retry(alert.id, watched=False, due_at=at + wait, error=change.error)
+        return store.Retry(alert.id, change.error, watched=True)
+    return store.Retry(alert.id, change.error, due_at=at + wait)
 
 
 def _told(source: Source, news: News, text_id: int) -> PhoneReachable:

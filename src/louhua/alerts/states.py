@@ -51,6 +51,7 @@ class Happened(StrEnum):
     TRY_AGAIN = "text failed, phone may be off"
     TRY_LATER = "text failed, try later"
     GIVEN_UP = "text failed for good"
+    UNPAID = "details not paid for"
 
 
 OPEN: Final = frozenset({State.HELD, State.OFFERED, State.DUE})
@@ -84,6 +85,7 @@ TRANSITIONS: Final[dict[tuple[State, Happened], State]] = {
     (State.SENDING, Happened.TRY_AGAIN): State.HELD,
     (State.SENDING, Happened.TRY_LATER): State.DUE,
     (State.SENDING, Happened.GIVEN_UP): State.FAILED,
+    (State.SENDING, Happened.UNPAID): State.OFFERED,
     (State.SENT, Happened.DELIVERY): State.DELIVERED,
     (State.SENT, Happened.TRY_AGAIN): State.HELD,
     (State.SENT, Happened.TRY_LATER): State.DUE,
@@ -91,8 +93,8 @@ TRANSITIONS: Final[dict[tuple[State, Happened], State]] = {
 }
 """What follows when something happens in a state; anything else changes nothing.
 
-A due teaser and a held one are dropped by D: the answer tells more. An alert that goes back to ``held`` or
-``due`` while another one with its key is open adds its calls to that one and ends as ``failed``.
+A due teaser and a held one are dropped by D: the answer tells more. An alert that goes back to ``held``, ``due``
+or ``offered`` while another one with its key is open adds its calls to that one and ends as ``failed``.
 """
 
 

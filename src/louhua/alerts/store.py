@@ -159,13 +159,17 @@ UPDATE alerts_alert AS o
 RETURNING f.ids
 """
 
-# Primary-key look-ups.
+# Primary-key look-ups. Who asks again for what is offered again has all attempts again.
 BACK_TO_WAITING: Final = """
 UPDATE alerts_alert AS a
-   SET state = CASE WHEN given.watched THEN 'held' ELSE 'due' END, watched = given.watched,
-       due_at = given.due_at, error = given.error, updated_at = %(now)s
-  FROM unnest(%(ids)s::bigint[], %(watched)s::bool[], %(due_at)s::timestamptz[], %(errors)s::text[])
-    AS given (id, watched, due_at, error)
+   SET state = CASE WHEN given.offered_until IS NOT NULL THEN 'offered'
+                    WHEN given.watched THEN 'held' ELSE 'due' END,
+       watched = given.watched, due_at = given.due_at, expires_at = given.offered_until,
+       attempts = CASE WHEN given.offered_until IS NOT NULL THEN 0 ELSE a.attempts END,
+       error = given.error, updated_at = %(now)s
+  FROM unnest(%(ids)s::bigint[], %(watched)s::bool[], %(due_at)s::timestamptz[],
+              %(offered_until)s::timestamptz[], %(errors)s::text[])
+    AS given (id, watched, due_at, offered_until, error)
  WHERE a.id = given.id
 """
 
@@ -213,12 +217,13 @@ class Failing(msgspec.Struct, frozen=True):
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """A failed alert's next life: waiting for the phone (``watched``), or for a time."""
+    """A failed alert's next life: waiting for the phone (``watched``), for a time, or for D."""
 
     id: int
-    watched: bool
-    due_at: datetime | None
     error: str
+    watched: bool = False
+    due_at: datetime | None = None
+    offered_until: datetime | None = None
 
 
 async def record_calls(connection: Connection, calls: Sequence[CallEnded]) -> set[str]:
@@ -401,6 +406,7 @@ async def _wait_again(connection: Connection, retries: Sequence[Retry], now: dat
                 "ids": [item.id for item in retries],
                 "watched": [item.watched for item in retries],
                 "due_at": [item.due_at for item in retries],
+                "offered_until": [item.offered_until for item in retries],
                 "errors": [item.error for item in retries],
                 "now": now,
             },

@@ -84,7 +84,7 @@ class Teller:
                 return self._held(alert)
             case State.OFFERED:
                 until = f"until {self._at(alert.expires_at)}" if alert.expires_at else _NO_END_YET
-                return f"waits for D {until}"
+                return f"waits for D {until}{_last(alert)}"
             case State.DUE:
                 return self._due(alert)
             case State.SENDING | State.SENT:
@@ -117,7 +117,7 @@ class Teller:
         )
 
     def _due(self, alert: Alert) -> str:
-        error = f"; last: {alert.error}" if alert.error else ""
+        error = _last(alert)
         if alert.due_at is None or alert.due_at <= self._now:
             return f"due since {self._at(alert.due_at)}: waits for room at an SMSC{error}"
         if alert.digest:
@@ -224,6 +224,11 @@ class Teller:
         return self._moment(at) if at else "no time"
 
 
+def _last(alert: Alert) -> str:
+    """Why its last text failed, if one did."""
+    return f"; last: {alert.error}" if alert.error else ""
+
+
 def _why_over(alert: Alert) -> str:
     """Why a final alert ended; nothing more is to be said of a delivered one."""
     match alert.state:
@@ -231,7 +236,7 @@ def _why_over(alert: Alert) -> str:
             return alert.error or _REFUSED
         case State.EXPIRED:
             waited = "no D came in time" if alert.kind == Kind.DETAIL else "the phone was off until the limit"
-            return f"nothing was sent: {waited}"
+            return f"nothing was sent: {waited}{_last(alert)}"
         case State.DROPPED:
             return _DROPPED
         case _:

@@ -190,6 +190,7 @@ class Wording:
 
     def _reply(self, answer: Answer, language: Language, shown: int) -> str:
         numbers = answers.BETWEEN[language].join(self._number(number) for number in answer.numbers[:shown])
+        again = answers.AGAIN_FOR_DAYS if answer.count else answers.AGAIN
         return answers.REPLIES[language][answer.reply].format(
             list=answers.LIST_NAMES[language][answer.listing],
             word=answers.LIST_WORDS[language][answer.listing],
@@ -201,6 +202,7 @@ class Wording:
             days=_count(answer.count, "day"),
             calls=answer.calls,
             times=_count(answer.calls, "call"),
+            again=again[language].format(count=answer.count, **self._common()),
             voicemail=answers.WITH_VOICEMAIL[language] if answer.voicemail else "",
             **self._common(),
         )

@@ -1,14 +1,18 @@
 """Texts of prepaid payers: they wait for their money, and what was set aside is charged or given back."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
 from tests.alerts.story import CALLEE, Story, Tell
 
+from louhua.alerts.answers import Answer, Reply
+from louhua.alerts.refusals import answers_to
 from louhua.bus.events import Choice, ReceiptState
+from louhua.charging import cashier
 from louhua.charging.credit import Verdict
 from louhua.subscribers.profiles import Status
+from louhua.texts.outbox import TextChange, TextKind, TextState
 
 ITEMS: Final = {"call_back": {"price": "0.05"}, "detail": {"price": "0.10"}}
 NOBODY: Final = {
@@ -16,6 +20,8 @@ NOBODY: Final = {
 }  # fmt: skip
 NO_CREDIT: Final = "您的余额不足,未能查询未接来电。充值后请编辑短信D到06001重新查询,24小时内有效。本条免费。"
 NO_CREDIT_FOR_DAYS: Final = "您的余额不足,未能查询未接来电。充值后请编辑短信D7到06001重新查询。本条免费。"
+AWAY: Final = "抱歉,暂时无法查询未接来电。请稍后编辑短信D到06001重新查询,24小时内有效。本条免费。"
+AWAY_FOR_DAYS: Final = "抱歉,暂时无法查询未接来电。请稍后编辑短信D7到06001重新查询。本条免费。"
 
 
 async def missed_call(it: Story, caller: str = "8613900139000") -> None:
@@ -248,6 +254,134 @@ def test_a_call_while_the_money_is_asked_for_is_offered_with_what_was_refused(te
     tell(story)
 
 
+async def _away(asks: Any) -> list[Verdict]:
+    return [Verdict.AWAY for _ in asks]
+
+
+def nobody_answers(it: Story) -> None:
+    it.cashier._credit.reserve = _away  # type: ignore[method-assign]
+
+
+def somebody_answers(it: Story) -> None:
+    del it.cashier._credit.reserve
+
+
+async def asks(it: Story, body: str) -> list[str]:
+    """Somebody asks for details, and the money is asked for; what he reads."""
+    await it.texted(body)
+    await it.claim()
+    while await it.cashier.reserve_some():
+        pass
+    return await it.deliver_all()
+
+
+def test_who_asks_for_days_while_nobody_answers_is_told_to_ask_later(tell: Tell) -> None:
+    """Nothing tries the answers to D7 again, and the teaser is dropped: without a word he would wait for ever."""
+
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.calls(it.call(choice=Choice.NONE), it.call("8613700137000", choice=Choice.NONE))
+        await it.prepaid(money=1000)
+        nobody_answers(it)
+        assert await asks(it, "D7") == [AWAY_FOR_DAYS]
+        assert await it.rows("SELECT error FROM texts_text WHERE item = 'detail'") == [("credit away",)] * 2
+        somebody_answers(it)
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, 1000, 0)], "what he is told is free"
+        assert len(await asks(it, "D7")) == 2
+
+    tell(story, charging={"away": "hold"})
+
+
+@pytest.mark.parametrize("enquiry_days", [0, 7])
+def test_who_asks_by_d_while_nobody_answers_is_told_when_it_is_tried_no_more(
+    tell: Tell, enquiry_days: int
+) -> None:
+    async def story(it: Story) -> None:
+        await teased(it)
+        await it.prepaid(money=1000)
+        nobody_answers(it)
+        assert await asks(it, "D") == []
+        for tried in (1, 2, 3):
+            assert await details(it) == [("due", 1, tried)] * 2
+            assert await it.rows("SELECT 1 FROM texts_text WHERE kind = 'reply'") == []
+            await it.later(timedelta(hours=3))
+            await it.claim()
+            await it.cashier.reserve_some()
+        assert await it.deliver_all() == [AWAY]
+        assert await details(it) == [("offered", 1, 0)] * 2
+        somebody_answers(it)
+        assert len(await asks(it, "D")) == 2
+        assert await settled(it)
+
+    tell(story, charging={"away": "hold"}, enquiry_days=enquiry_days)
+
+
+def test_who_called_while_the_money_was_asked_for_leaves_nobody_to_try_again(tell: Tell) -> None:
+    """The call's alert takes over the other's calls, and waits for D: who has sent one is told."""
+
+    async def story(it: Story) -> None:
+        await teased(it)
+        await it.register(status=Status.UNREGISTERED)
+        nobody_answers(it)
+        await it.texted("D")
+        await it.claim()
+        callers = "8613900139000", "8613700137000"
+        await it.calls(*(it.call(caller, choice=Choice.NONE) for caller in callers))
+        await it.cashier.reserve_some()
+        assert [row[:2] for row in await details(it)] == [("failed", 1), ("offered", 2)] * 2
+        told, teaser = await it.deliver_all()
+        assert told == AWAY
+        assert teaser.startswith("您有2个未接来电")
+
+    tell(story, charging={"away": "hold"})
+
+
+def test_who_is_told_is_told_once_whenever_the_money_is_asked_for(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three texts of one answer come to their ends one after another; who asks again is told again."""
+    monkeypatch.setattr(cashier, "_AT_ONCE", 1)
+
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.calls(*(it.call(f"861370013700{n}", choice=Choice.NONE) for n in range(3)))
+        await it.prepaid()
+        for _ in range(2):
+            assert await asks(it, "D7") == [NO_CREDIT_FOR_DAYS]
+        await it.texted("D7")
+        told = []
+        while await it.cashier.reserve_some():
+            told += await it.deliver_all()
+        assert told == [NO_CREDIT_FOR_DAYS], "also when he has read it already"
+
+    tell(story, charging={"refused": "drop"})
+
+
+@pytest.mark.parametrize(
+    ("errors", "alerts", "days", "reply", "count"),
+    [
+        (["no credit"], [(1,)], 7, Reply.NO_CREDIT, 0),
+        (["no credit"], [()], 7, Reply.NO_CREDIT, 7),
+        (["no credit"], [()], 0, Reply.NO_CREDIT, 0),
+        (["credit away"], [(1,)], 7, Reply.CREDIT_AWAY, 0),
+        (["credit away", "credit away"], [(1,), ()], 7, Reply.CREDIT_AWAY, 7),
+        (["credit away", "no credit"], [(1,), (2,)], 7, Reply.NO_CREDIT, 0),
+    ],
+)
+def test_what_who_asked_is_told(
+    errors: list[str], alerts: list[tuple[int, ...]], days: int, reply: Reply, count: int
+) -> None:
+    refused = [
+        TextChange(
+            text_id=number, kind=TextKind.ALERT if ids else TextKind.REPLY, alert_ids=ids, recipient=CALLEE,
+            state=TextState.FAILED, at=datetime.now(UTC), error=error,
+        )
+        for number, (error, ids) in enumerate(zip(errors, alerts, strict=True))
+    ]  # fmt: skip
+    assert answers_to(refused, days) == {CALLEE: Answer(reply=reply, count=count)}
+
+
 def test_what_costs_nothing_asks_nobody(tell: Tell) -> None:
     """Within the free quota a payer without any money is served; who is beyond it needs some."""
 
@@ -409,11 +543,8 @@ def test_who_asks_so_late_that_others_have_given_up_changes_nothing(tell: Tell) 
         balances = it.cashier._credit
         late = balances.reserve
 
-        async def away(asks: Any) -> list[Verdict]:
-            return [Verdict.AWAY for _ in asks]
-
         async def frozen(asks: Any) -> Any:
-            balances.reserve = away  # type: ignore[method-assign]
+            balances.reserve = _away  # type: ignore[method-assign]
             await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
             await it.cashier.reserve_some()
             return await late(asks)

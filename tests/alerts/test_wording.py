@@ -125,8 +125,8 @@ def test_every_reply_is_worded_and_fits_two_messages(reply: Reply, language: Lan
 @pytest.mark.parametrize(
     ("days", "how_zh", "how_en"),
     [
-        (0, "请编辑短信D到06001重新查询,24小时内有效。", "text D to 06001 within 24 hours."),
-        (31, "请编辑短信D31到06001重新查询。", "text D31 to 06001."),
+        (0, "编辑短信D到06001重新查询,24小时内有效。", "text D to 06001 within 24 hours."),
+        (31, "编辑短信D31到06001重新查询。", "text D31 to 06001."),
     ],
 )
 @pytest.mark.parametrize(
@@ -134,8 +134,13 @@ def test_every_reply_is_worded_and_fits_two_messages(reply: Reply, language: Lan
     [
         (
             Reply.NO_CREDIT,
-            "您的余额不足,未能查询未接来电。充值后{}本条免费。",
+            "您的余额不足,未能查询未接来电。充值后请{}本条免费。",
             "Your balance is too low to show your missed calls. After topping up {} This text is free.",
+        ),
+        (
+            Reply.CREDIT_AWAY,
+            "抱歉,暂时无法查询未接来电。请稍后{}本条免费。",
+            "Sorry, we cannot show your missed calls right now. To try again later {} This text is free.",
         ),
     ],
 )

@@ -38,6 +38,7 @@ class Reply(StrEnum):
     PRIVACY_SET = "privacy_set"
     PRIVACY = "privacy"
     NO_CREDIT = "no_credit"
+    CREDIT_AWAY = "credit_away"
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +118,7 @@ REPLIES: Final[Mapping[Language, Mapping[Reply, str]]] = {
         Reply.PRIVACY: "目前{who}得知您已开机。"
         "修改请编辑短信YS0(任何人都不)、YS1(仅白名单)或YS2(所有人)到{access}。",
         Reply.NO_CREDIT: "您的余额不足,未能查询未接来电。充值后请{again}。本条免费。",
+        Reply.CREDIT_AWAY: "抱歉,暂时无法查询未接来电。请稍后{again}。本条免费。",
     },
     Language.EN: {
         Reply.HELP: "To see your missed calls text D to {access} or dial {enquiry}. START to register, STOP to "
@@ -154,6 +156,8 @@ REPLIES: Final[Mapping[Language, Mapping[Reply, str]]] = {
         "list) "
         "or 2 (everybody) to {access}.",
         Reply.NO_CREDIT: "Your balance is too low to show your missed calls. After topping up {again}. "
+        "This text is free.",
+        Reply.CREDIT_AWAY: "Sorry, we cannot show your missed calls right now. To try again later {again}. "
         "This text is free.",
     },
 }

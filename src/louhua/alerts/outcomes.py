@@ -8,27 +8,23 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from louhua.alerts import offers, rules, store
-from louhua.alerts.answers import Answer, Reply
 from louhua.alerts.daily import uncount_texts
 from louhua.alerts.metrics import ALERTS
+from louhua.alerts.refusals import Refusals
 from louhua.alerts.sending import UNCOUNTED
 from louhua.alerts.states import Kind
 from louhua.alerts.wording import Wording
 from louhua.bus.events import Event, PhoneReachable, Source
 from louhua.charging.months import local_day
-from louhua.charging.plans import Item
 from louhua.charging.till import Till
 from louhua.config import Config
 from louhua.db.pool import Connection
 from louhua.reachability.prober import Prober, delivered_texts
 from louhua.reachability.sources import Sources
 from louhua.reachability.store import News, end_watches, latest, probe_soon, watch
-from louhua.subscribers.plan import NumberPlan
-from louhua.subscribers.store import lookup
-from louhua.texts.outbox import NO_CREDIT, UNPAID, TextChange, TextDraft, TextKind, TextState
-from louhua.texts.routes import Routes
+from louhua.texts.outbox import UNPAID, TextChange, TextKind, TextState
 from louhua.texts.smpp.status import Retry
-from louhua.texts.store import enqueue, queued_at
+from louhua.texts.store import queued_at
 
 
 class Outcomes:
@@ -36,10 +32,8 @@ class Outcomes:
 
     def __init__(self, config: Config, prober: Prober, till: Till, wording: Wording) -> None:
         self._settings = config.alerts
-        self._service = config.service
-        self._plan = NumberPlan(config)
-        self._routes = Routes(config)
-        self._wording = wording
+        self._zone = config.service.zone
+        self._refusals = Refusals(config, wording)
         self._prober = prober
         self._till = till
         self._sources = Sources(config)
@@ -52,7 +46,7 @@ class Outcomes:
         at = max(change.at for change in changes)
         await self._alerts_changed(connection, changes, at)
         await self._till.texts_changed(connection, changes, at)
-        await self._tell_who_cannot_pay(connection, changes, at)
+        await self._refusals.tell(connection, changes, at)
         await self._uncount(connection, changes)
         probed = await self._prober.read(connection, changes)
         texted = await delivered_texts(connection, changes)
@@ -66,33 +60,6 @@ class Outcomes:
             *(_told(Source.TEXT, item, texts[item.number, False]) for item in texted if item in ended),
         ]
 
-    async def _tell_who_cannot_pay(
-        self, connection: Connection, changes: Sequence[TextChange], at: datetime
-    ) -> None:
-        """Whoever asked for details that he has no money for is told why they do not come.
-
-        By D he gets what is offered again. What answered D7 told of no alerts: he asks for the days again.
-        """
-        refused = [change for change in changes if change.error == NO_CREDIT and change.tag.item == Item.DETAIL]
-        if not refused:
-            return
-        numbers = sorted({change.recipient for change in refused})
-        of_days = {change.recipient for change in refused if not change.alert_ids}
-        profiles = await lookup(connection, numbers, self._plan)
-        drafts = [
-            TextDraft(
-                kind=TextKind.REPLY,
-                sender=self._service.access_number,
-                recipient=number,
-                body=self._wording.reply(
-                    Answer(reply=Reply.NO_CREDIT, count=self._settings.enquiry_days if number in of_days else 0),
-                    profiles[number].language,
-                ),
-            )
-            for number in numbers
-        ]
-        await enqueue(connection, drafts, at, self._routes)
-
     async def _uncount(self, connection: Connection, changes: Sequence[TextChange]) -> None:
         """What never went for want of money is none of the texts that its recipient may get: not on the day on
         which it was worded and counted, which may be over by now."""
@@ -102,7 +69,7 @@ class Outcomes:
         worded = await queued_at(connection, [change.text_id for change in unsent])
         by_day: dict[date, Counter[str]] = {}
         for change in unsent:
-            day = local_day(worded[change.text_id], self._service.zone)
+            day = local_day(worded[change.text_id], self._zone)
             by_day.setdefault(day, Counter())[change.recipient] += 1
         for day, texts in sorted(by_day.items()):
             await uncount_texts(connection, texts, day)

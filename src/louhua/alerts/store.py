@@ -180,6 +180,14 @@ UPDATE alerts_alert AS a SET state = 'failed', error = given.error, updated_at =
  WHERE a.id = given.id
 """
 
+# Primary-key look-ups, then unique index alert_open: the calls of a failed alert may be told by another.
+TRIED_AGAIN: Final = """
+SELECT f.id
+  FROM alerts_alert AS f
+  JOIN alerts_alert AS o ON o.callee = f.callee AND o.caller = f.caller AND o.kind = f.kind
+ WHERE f.id = ANY(%(ids)s) AND o.state IN ('held', 'due')
+"""
+
 # Index alert_callee and the partial indexes of the open states; once in a while.
 STATES: Final = """
 SELECT kind, state, count(*) FROM alerts_alert
@@ -420,6 +428,13 @@ async def give_up(connection: Connection, failures: Sequence[tuple[int, str]], n
             GIVE_UP,
             {"ids": [item for item, _ in failures], "errors": [error for _, error in failures], "now": now},
         )
+
+
+async def tried_again(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Of these alerts, whose texts failed, those whose calls are told by themselves, without anybody asking."""
+    if not ids:
+        return set()
+    return {row[0] for row in await (await connection.execute(TRIED_AGAIN, {"ids": list(ids)})).fetchall()}
 
 
 async def states(connection: Connection) -> list[tuple[str, str, int]]:

@@ -5,7 +5,7 @@ payer is prepaid, it begins as ``reserving``. A lease protects what a living pro
 the process died, and the text is sent once more and marked ``resent``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -98,6 +98,19 @@ SELECT count(*)
 
 # Primary-key look-ups.
 QUEUED_AT: Final = "SELECT id, created_at FROM texts_text WHERE id = ANY(%(ids)s)"
+
+# Primary-key look-ups, then indexes text_open_recipient and text_final_recipient.
+TOLD_SINCE: Final = """
+SELECT t.id
+  FROM unnest(%(ids)s::bigint[], %(bodies)s::text[]) AS given (id, body)
+  JOIN texts_text AS t ON t.id = given.id
+ WHERE EXISTS (SELECT FROM texts_text AS o
+                WHERE o.recipient = t.recipient AND o.state IN ('queued', 'sending', 'submitted')
+                  AND o.id > t.id AND o.body = given.body)
+    OR EXISTS (SELECT FROM texts_text AS f
+                WHERE f.recipient = t.recipient AND f.state = 'delivered' AND f.final_at >= t.created_at
+                  AND f.id > t.id AND f.body = given.body)
+"""
 
 # Primary-key look-ups.
 RENEW: Final = """
@@ -286,6 +299,14 @@ async def claim(
 async def queued_at(connection: Connection, ids: Sequence[int]) -> dict[int, datetime]:
     """When each text came into the outbox: whatever has happened to it is later."""
     return dict(await (await connection.execute(QUEUED_AT, {"ids": list(ids)})).fetchall())
+
+
+async def told_since(connection: Connection, said: Mapping[int, str]) -> set[int]:
+    """Of these texts, by their ids, those after which their recipient was sent a text of these words."""
+    if not said:
+        return set()
+    cursor = await connection.execute(TOLD_SINCE, {"ids": list(said), "bodies": list(said.values())})
+    return {row[0] for row in await cursor.fetchall()}
 
 
 async def paid_for(connection: Connection, ids: Sequence[int], now: datetime) -> None:

@@ -294,6 +294,7 @@ def test_a_balance_is_shown_with_what_is_owed(louhua: Any, books: Books) -> None
     ("arguments", "complaint"),
     [
         (["top-up", "13800138000", "ten", "--reason", "x"], "'ten' is no amount; write yuan in quotes"),
+        (["top-up", "13800138000", "1e999999999", "--reason", "x"], "a thousand million yuan at most"),
         (["top-up", "13800138000", "0.0001", "--reason", "x"], "nothing smaller than a thousandth"),
         (["top-up", "nobody", "1", "--reason", "x"], "'nobody' is not a telephone number"),
         (["top-up", "13900139000", "1", "--reason", "x"], "pays afterwards and has no balance"),

@@ -11,15 +11,22 @@ from louhua.money import parse_yuan, rounded, share, yuan
 
 @pytest.mark.parametrize(
     ("written", "thousandths"),
-    [("0.10", 100), ("0.1", 100), (0.1, 100), ("3", 3000), (3, 3000), ("-1.5", -1500), (" 0.001 ", 1), ("0", 0)],
-)
+    [
+        ("0.10", 100), ("0.1", 100), (0.1, 100), ("3", 3000), (3, 3000), ("-1.5", -1500), (" 0.001 ", 1), ("0", 0),
+        ("0.100" + "0" * 99, 100), ("1e9", 10**12), ("-1000000000.000", -(10**12)), ("0e999999999", 0),
+    ],
+)  # fmt: skip
 def test_yuan_are_read(written: object, thousandths: int) -> None:
     assert parse_yuan(written) == thousandths
 
 
 @pytest.mark.parametrize(
-    "wrong", ["0.0001", "a", "", "1,5", "NaN", "Infinity", None, "1e30", "-1e30", "1000000000.001", "0.1 元"]
-)
+    "wrong",
+    [
+        "0.0001", "a", "", "1,5", "NaN", "Infinity", None, "1e30", "-1e30", "1000000000.001", "0.1 元", 10**400,
+        "1e999999999", "-1e999999999", "1e-999999999", "1e99999999999999999999", "0.1" + "0" * 40 + "1",
+    ],
+)  # fmt: skip
 def test_what_is_no_amount_is_refused_with_the_way_out(wrong: object) -> None:
     with pytest.raises(ValueError, match=r"write|at most"):
         parse_yuan(wrong)

@@ -1,13 +1,15 @@
 """Money: whole thousandths of a yuan (厘), from reading a price to writing a bill. Nothing here is a float."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from fractions import Fraction
 from typing import Annotated, Any, Final
 
 from pydantic import PlainSerializer, PlainValidator
 
 A_YUAN: Final = 1000
-_MOST: Final = 10**12
+_MOST_YUAN: Final = 10**9
+_THOUSANDTH: Final = Decimal("0.001")
+_EXACTLY: Final = Context(prec=28, traps=[Inexact])
 
 
 def parse_yuan(value: Any) -> int:
@@ -18,12 +20,16 @@ def parse_yuan(value: Any) -> int:
         exact = Decimal("NaN")
     if not exact.is_finite():
         raise ValueError(f'{value!r} is no amount; write yuan in quotes, as "0.10"')
-    thousandths = exact * A_YUAN
-    if thousandths != thousandths.to_integral_value():
-        raise ValueError(f"{value!r}: there is nothing smaller than a thousandth of a yuan; write three decimals")
-    if abs(thousandths) > _MOST:
+    # Compared before anything is reckoned: there is no reckoning with 1e999999999.
+    if not -_MOST_YUAN <= exact <= _MOST_YUAN:
         raise ValueError(f"{value!r}: a thousand million yuan at most")
-    return int(thousandths)
+    try:
+        thousandths = exact.quantize(_THOUSANDTH, context=_EXACTLY)
+    except Inexact:
+        raise ValueError(
+            f"{value!r}: there is nothing smaller than a thousandth of a yuan; write three decimals"
+        ) from None
+    return int(thousandths * A_YUAN)
 
 
 def yuan(thousandths: int) -> str:

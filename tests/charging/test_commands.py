@@ -10,7 +10,7 @@ import pytest
 from tests.charging.conftest import Connected, Run, add_plans, plan
 
 from louhua.charging.months import next_month, today_in
-from louhua.charging.plans import to_toml
+from louhua.charging.plans import Item, to_toml
 from louhua.config import Config
 from louhua.db.pool import Connection
 from louhua.subscribers.store import subscribe
@@ -32,6 +32,21 @@ def test_a_plan_is_added_shown_and_listed(database_url: str, run: Run, tmp_path:
     listed = run("plans", "list").output
     assert "valid today" in listed
     assert max(len(line) for line in listed.splitlines()) <= 80
+
+
+def test_plans_are_listed_whole_in_eighty_columns(database_url: str, run: Run, tmp_path: Path) -> None:
+    name, until = "family_and-friends_".ljust(40, "x"), TODAY + timedelta(days=400)
+    items = {item: {"price": "0.1"} for item in Item}
+    for rental in ("999999.999", "1000000000"):
+        run("plans", "add", written(tmp_path, name, rental=rental, valid_until=until, items=items))
+    listed = run("plans", "list").output
+    assert max(map(len, listed.splitlines())) <= 80
+    assert listed.splitlines()[0].split() == ["version", "from", "until", "rental", "items"]
+    ours = listed[listed.index("\n" + name) :].splitlines()[1:4]
+    assert ours[0] == name
+    days = [str(TODAY), str(until)]
+    assert ours[1].split() == ["1", *days, "999999.999", "10", "priced"]
+    assert ours[2].split() == ["2", *days, "1000000000.000", "10", "priced,", "valid", "today"]
 
 
 def test_checking_a_plan_adds_none(database_url: str, run: Run, tmp_path: Path) -> None:

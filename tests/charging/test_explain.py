@@ -10,7 +10,7 @@ import pytest
 from tests.charging.conftest import Connected, Run, add_plans, plan
 
 from louhua.charging.deliveries import Charger, Delivery
-from louhua.charging.explain import charged, explanation, totals
+from louhua.charging.explain import charged, explanation, is_complete, totals
 from louhua.charging.months import local_day
 from louhua.charging.plans import Item
 from louhua.charging.store import Row
@@ -171,6 +171,48 @@ def test_a_bill_as_json_and_of_nobody(billed: str, run: Run) -> None:
     assert [charge["month_sum"] for charge in bill["charges"]] == ["0.000"] * 3
     assert [charge["why"] for charge in bill["charges"]] == ["free quota", "free quota", "price"]
     assert "nothing was charged" in run("billing", "explain", "13900139000").output
+
+
+@pytest.mark.parametrize(
+    ("today", "kept", "complete"),
+    [
+        (date(2026, 11, 23), 366, True),
+        (date(2027, 10, 31), 366, True),
+        (date(2027, 11, 1), 366, False),  # a day before the first rows go, of UTC
+        (date(2028, 11, 23), 366, False),
+        (date(2026, 11, 7), 8, True),
+        (date(2026, 11, 8), 8, False),
+    ],
+)
+def test_a_month_is_whole_until_its_first_day_is_too_old(today: date, kept: int, complete: bool) -> None:
+    assert is_complete(date(2026, 11, 1), today, timedelta(days=kept)) is complete
+
+
+def test_a_bill_that_may_lack_charges_says_so(
+    billed: str, connected: Callable[[Connected], Any], run: Run
+) -> None:
+    removed = "Charges of this month may have been removed already (retention.charges).\n"
+    whole = run("billing", "explain", "13800138000", "--month", billed)
+    assert "removed" not in whole.output
+    assert json.loads(run("billing", "explain", "13800138000", "--json").output)["complete"] is True
+
+    async def grow_old(connection: Connection) -> None:
+        await connection.execute("UPDATE charging_charge SET month = '2024-03-01'")
+
+    connected(grow_old)
+    done = run("billing", "explain", "13800138000", "--month", "2024-03")
+    assert done.output == whole.output.replace(billed, "2024-03") + removed
+    bill = json.loads(run("billing", "explain", "13800138000", "--month", "2024-03", "--json").output)
+    assert (bill["complete"], bill["charged"]) == (False, "0.100")
+
+
+@pytest.mark.parametrize("month", ["2024-03", "0001-01"])
+def test_a_month_of_which_nothing_is_left_was_not_free(database_url: str, run: Run, month: str) -> None:
+    first, second = run("billing", "explain", "13800138000", "--month", month).output.splitlines()
+    assert first.endswith(": nothing is in the ledger")
+    assert second.startswith("Charges of this month may have been removed")
+    bill = json.loads(run("billing", "explain", "13800138000", "--month", month, "--json").output)
+    assert (bill["charges"], bill["complete"]) == ([], False)
 
 
 @pytest.mark.parametrize("month", ["2026-13", "november", "2026", "2026-11-23"])

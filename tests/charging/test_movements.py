@@ -78,6 +78,10 @@ def test_the_same_top_up_on_several_connections_comes_once(books: Books) -> None
         (NUMBER, 0, "x", "k", "more than nothing"), (NUMBER, -1, "x", "k", "louhua billing adjust"),
         (NUMBER, 1, " ", "k", "say why"), (NUMBER, 1, "x" * 201, "k", "1 to 200 characters"),
         (NUMBER, 1, "x", "", "a key has 1 to 60"), (NUMBER, 1, "x", "k" * 61, "a key has 1 to 60"),
+        (NUMBER, 1, "cash\x1b[2J", "k", "a reason is one line of plain text"),
+        (NUMBER, 1, "cash\nin hand", "k", "a reason is one line"), (NUMBER, 1, "x\0", "k", "a reason is one line"),
+        (NUMBER, 1, "\udcff", "k", "a reason is one line"), (NUMBER, 1, "x", "\udcff", "a key is one line"),
+        (NUMBER, 1, "x", "k\0", "a key is one line"), (NUMBER, 1, "x", "k\x07", "a key is one line"),
         ("8613900139000", 1, "x", "k", "pays afterwards"), ("8613700137000", 1, "x", "k", "pays afterwards"),
     ],
 )  # fmt: skip
@@ -87,6 +91,12 @@ def test_what_cannot_be_topped_up(
     with pytest.raises(CannotMove, match=complaint):
         top_up(books, amount, key, number, reason)
     assert books.rows(MOVED) == books.rows("SELECT * FROM charging_balance") == []
+
+
+@pytest.mark.parametrize("reason", ["现金　收据771", "“sorry”, café", 'a, "b"'])
+def test_a_reason_is_in_any_language(books: Books, reason: str) -> None:
+    assert top_up(books, 1, reason=reason).done
+    assert books.one("SELECT reason FROM charging_charge") == reason
 
 
 def test_an_adjustment_moves_a_balance_by_what_is_available(books: Books) -> None:
@@ -294,10 +304,14 @@ def test_a_balance_is_shown_with_what_is_owed(louhua: Any, books: Books) -> None
     ("arguments", "complaint"),
     [
         (["top-up", "13800138000", "ten", "--reason", "x"], "'ten' is no amount; write yuan in quotes"),
+        (["top-up", "13800138000", "1e999999999", "--reason", "x"], "a thousand million yuan at most"),
         (["top-up", "13800138000", "0.0001", "--reason", "x"], "nothing smaller than a thousandth"),
         (["top-up", "nobody", "1", "--reason", "x"], "'nobody' is not a telephone number"),
         (["top-up", "13900139000", "1", "--reason", "x"], "pays afterwards and has no balance"),
         (["top-up", "13800138000", "1", "--reason", ""], "say why"),
+        (["top-up", "13800138000", "1", "--reason", "caf\udce9"], "a reason is one line of plain text in UTF-8"),
+        (["adjust", "13800138000", "1", "--reason", "x\x1b[1m"], "a reason is one line of plain text in UTF-8"),
+        (["refund", "77", "--reason", "x", "--key", "\udcff"], "a key is one line of plain text in UTF-8"),
         (["adjust", "13800138000", "1", "--reason", "x"], "only 0.000 yuan are available"),
         (["refund", "77", "--reason", "x"], "there is no charge 77"),
         (["balance", "13700137000"], "is not known; register with: louhua subscribers add 13700137000"),

@@ -93,6 +93,7 @@ def test_what_is_shown_and_what_is_stored_are_read_again(plan: Plan) -> None:
     [
         ('name = "family"', 'name = "Family Plan"', "name: write 1 to 40 small letters"),
         ('rental = "3.00"', 'rental = "3.0005"', "rental: '3.0005': there is nothing smaller"),
+        ('rental = "3.00"', 'rental = "1e999999999"', "rental: '1e999999999': a thousand million yuan at most"),
         ('rental = "3.00"', 'rental = "-1"', "rental: '-1': a price or a cap is not negative"),
         ('first_month = "pro-rata"', 'first_month = "half"', "first_month: write 'free', 'pro-rata' or 'full'"),
         ("trial_days = 30", "trial_days = 400", "trial_days: the most is 366"),

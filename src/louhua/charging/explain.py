@@ -1,7 +1,7 @@
 """A month's bill in words: each row of the ledger, and what its price, quota and caps were at that moment."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from louhua.charging.plans import BY_MINUTE, Item, Plan
@@ -20,6 +20,15 @@ async def rows_of(connection: Connection, payer: str, month: date) -> list[Row]:
     """Everything that somebody was charged, or got back, in a month."""
     cursor = await connection.execute(OF_MONTH, {"payer": payer, "month": month})
     return [Row._make(values) for values in await cursor.fetchall()]
+
+
+def is_complete(month: date, today: date, kept: timedelta) -> bool:
+    """Whether no row of a month can have been removed yet.
+
+    Rows go one by one as they get older than charges are ``kept``, so a month may not be whole any more when its
+    first day is that old; a day less, as zones differ.
+    """
+    return month > today - kept + timedelta(days=1)
 
 
 def explanation(row: Row, plan: Plan | None) -> str:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from louhua.charging.catalogue import Catalogue
-from louhua.charging.explain import charged, explanation, rows_of, totals
+from louhua.charging.explain import charged, explanation, is_complete, rows_of, totals
 from louhua.charging.months import month_of, read_month, today_in
 from louhua.charging.store import AMOUNTS, Row
 from louhua.config import Config
@@ -47,16 +47,20 @@ def explain(
         return await rows_of(connection, payer, wanted)
 
     rows = with_database(settings, ask)
+    complete = is_complete(wanted, today, settings.retention.charges)
     if as_json:
-        _print_json(payer, wanted, rows, catalogue)
+        _print_json(payer, wanted, rows, catalogue, complete=complete)
+        return
+    title = f"{national(payer, settings.service.country)} in {wanted:%Y-%m}"
+    if rows:
+        _print_bill(title, rows, catalogue, settings)
     else:
-        _print_bill(f"{national(payer, settings.service.country)} in {wanted:%Y-%m}", rows, catalogue, settings)
+        out.print(f"{title}: {'nothing was charged' if complete else 'nothing is in the ledger'}", highlight=False)
+    if not complete:
+        out.print("Charges of this month may have been removed already (retention.charges).", highlight=False)
 
 
 def _print_bill(title: str, rows: list[Row], catalogue: Catalogue, settings: Config) -> None:
-    if not rows:
-        out.print(f"{title}: nothing was charged", highlight=False)
-        return
     out.print(f"[bold]{title}[/]", highlight=False)
     for row in rows:
         at = row.at.astimezone(settings.service.zone)
@@ -71,12 +75,13 @@ def _print_bill(title: str, rows: list[Row], catalogue: Catalogue, settings: Con
     out.print(f"[bold]{'charged':<16} {'':>6} {yuan(charged(rows)):>14} yuan[/]", highlight=False)
 
 
-def _print_json(payer: str, month: date, rows: list[Row], catalogue: Catalogue) -> None:
+def _print_json(payer: str, month: date, rows: list[Row], catalogue: Catalogue, *, complete: bool) -> None:
     bill = {
         "number": payer,
         "month": f"{month:%Y-%m}",
         "charges": [_document(row, catalogue) for row in rows],
         "charged": yuan(charged(rows)),
+        "complete": complete,
     }
     typer.echo(msgspec.json.encode(bill).decode())
 

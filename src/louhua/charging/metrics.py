@@ -12,6 +12,6 @@ CDR_FILES = Counter("louhua_cdr_files_total", "Files of charges that were closed
 CDR_FAILURES = Counter("louhua_cdr_failures_total", "Files of charges that could not be written, and wait")
 CDR_OLDEST = Gauge(
     "louhua_cdr_oldest_seconds",
-    "Age of the oldest charge that stands in no file, when files were last due",
+    "Age of the oldest charge that stands in no file, when writing was last tried",
     multiprocess_mode="mostrecent",
 )

@@ -67,6 +67,14 @@ def to_give_back(charge_id: int, kind: str, left: int, wanted: int | None) -> in
     return given
 
 
+def _is_plain(text: str) -> bool:
+    """Whether it can be stored and shown: no control characters, nothing that was not UTF-8.
+
+    The wide blank of Chinese texts is as good as any.
+    """
+    return text.replace("\u3000", " ").isprintable()
+
+
 class Movements:
     """Moves money of one platform's subscribers; every method is a transaction of its own on the connection.
 
@@ -147,6 +155,9 @@ class Movements:
             raise CannotMove(f"say why: a reason of 1 to {LONGEST_REASON} characters")
         if not key or len(key) > LONGEST_KEY:
             raise CannotMove(f"a key has 1 to {LONGEST_KEY} characters")
+        for name, text in (("reason", reason), ("key", key)):
+            if not _is_plain(text):
+                raise CannotMove(f"a {name} is one line of plain text in UTF-8, without control characters")
 
     def _check_kept_here(self) -> None:
         if self._settings.keeper != "here":

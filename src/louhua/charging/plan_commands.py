@@ -1,11 +1,12 @@
 """``louhua plans``: which tariffs there are, what they say, and new versions of them by file."""
 
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
-from rich.table import Table
 
 from louhua import audit
 from louhua.charging.catalogue import Catalogue, add_version
@@ -21,6 +22,8 @@ app = typer.Typer(help="What the service costs: plans, and their versions.", no_
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 
+_LINE: Final = "{:>9}  {:<10}  {:<10}  {:>14}  {}"
+
 
 @app.command("list")
 def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
@@ -34,19 +37,7 @@ def list_(as_json: JsonOption = False, config: ConfigOption = None) -> None:
             for name, versions in plans.items()
         })  # fmt: skip
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("plan", "version", "from", "until", "rental", "items"):
-        table.add_column(column, justify="right" if column in ("version", "rental") else "left", no_wrap=True)
-    for name, versions in plans.items():
-        now = valid(versions, today)
-        for version in versions:
-            plan = version.plan
-            table.add_row(
-                name, str(version.number), str(plan.valid_from), str(plan.valid_until or "-"), yuan(plan.rental),
-                f"{len(plan.items)} priced" + (", valid today" if version is now else ""),
-                style="bold" if version is now else "",
-            )  # fmt: skip
-    out.print(table)
+    _print_lines(plans, today)
 
 
 @app.command()
@@ -93,6 +84,23 @@ def add(
     said = "could be added as" if check else "is"
     until = f" until {plan.valid_until}" if plan.valid_until else ""
     out.print(f"{plan.name} {said} version {version.number}, valid from {plan.valid_from}{until}", highlight=False)
+
+
+def _print_lines(plans: Mapping[str, list[Version]], today: date) -> None:
+    """A line a version below its plan's name: beside it, a long one would leave eighty columns no room."""
+    _print(_LINE.format("version", "from", "until", "rental", "items"), bold=True)
+    for name, versions in plans.items():
+        _print(name)
+        now = valid(versions, today)
+        for version in versions:
+            plan = version.plan
+            days = (str(plan.valid_from), str(plan.valid_until or "-"))
+            items = f"{len(plan.items)} priced" + (", valid today" if version is now else "")
+            _print(_LINE.format(version.number, *days, yuan(plan.rental), items), bold=version is now)
+
+
+def _print(line: str, *, bold: bool = False) -> None:
+    out.print(line, style="bold" if bold else "", highlight=False, soft_wrap=True)
 
 
 def _plan_of(file: Path) -> Plan:

@@ -10,7 +10,7 @@ from louhua.charging.catalogue import add_version
 from louhua.charging.cdr import store as cdr
 from louhua.charging.cdr.files import directory
 from louhua.charging.cdr.format import COLUMNS
-from louhua.charging.cdr.verifying import problems
+from louhua.charging.cdr.verifying import listed, problems
 from louhua.charging.months import today_in
 from louhua.charging.movements import Movements
 from louhua.charging.plans import Plan, read_plan
@@ -77,8 +77,9 @@ def _plan(today: date) -> Plan:
 async def read_books(connection: Connection, config: Config) -> Books:
     """All books as they are now."""
     usage = await (await connection.execute(_USAGE)).fetchall()
-    files = await cdr.files(connection)
     where = directory(config)
+    there = listed(where)
+    files = await cdr.files(connection)
     return Books(
         plan=_plan(date.min),
         zone=config.service.zone,
@@ -100,7 +101,7 @@ async def read_books(connection: Connection, config: Config) -> Books:
             for payer, month, collected in await (await connection.execute(_RENTALS)).fetchall()
         },
         exported=[charge for file in files if file.closed_at for charge in _exported(where / file.name)],
-        torn=[problem for _, problem in problems(files, where) if problem],
+        torn=[problem for _, problem in problems(files, there, where) if problem],
     )
 
 

@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.charging.cdr.conftest import Books, Run
 
-from louhua.charging.cdr import exporter, verifying
+from louhua.charging.cdr import exporter, store, verifying
 from louhua.charging.cdr.format import read
 from louhua.charging.cdr.store import File
+from louhua.db.pool import Connection
 
 
 @pytest.fixture(autouse=True)
@@ -162,6 +163,76 @@ def test_an_archive_is_checked(books: Books, run: Run, tmp_path: Path) -> None:
     books.directory.rename(tmp_path / "archive")
     assert run("verify").exit_code == 1
     assert run("verify", str(tmp_path / "archive")).exit_code == 0
+
+
+def test_a_file_that_is_written_meanwhile_is_no_problem(
+    books: Books, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are read, and before all is judged somebody writes the next file."""
+    books.fill(1, 15)
+    run("export")
+    read_files = store.files
+
+    async def slowly(connection: Connection, since: datetime = store._EVER) -> list[File]:
+        known = await read_files(connection, since)
+        (books.directory / day() / "louhua-0000000003.csv").write_text("as its row says")
+        return known
+
+    monkeypatch.setattr(store, "files", slowly)
+    assert run("verify").stdout == "2 files, 15 charges, 0.078 yuan: all as they were written\n"
+    assert "louhua-0000000003.csv: the database knows of no such file" in run("verify").stderr.replace("\n", "")
+
+
+@pytest.fixture
+def aged(books: Books, run: Run) -> Books:
+    """Four files, the first two older than a week."""
+    books.fill(1, 35)
+    run("export")
+    books.connection.execute(
+        "UPDATE charging_cdrfile SET created_at = created_at - interval '8 days' WHERE number <= 2"
+    )
+    return books
+
+
+@pytest.mark.parametrize("removed", [0, 1, 2])
+def test_older_files_are_not_looked_at(aged: Books, run: Run, removed: int) -> None:
+    """They may be there, or removed; and what is there of another ledger is as old as its folder."""
+    for path in aged.files()[:removed]:
+        path.unlink()
+    foreign = aged.directory / f"{datetime.now(ZoneInfo('Asia/Shanghai')) - timedelta(days=8):%Y-%m-%d}"
+    foreign.mkdir()
+    (foreign / "louhua-0000000077.csv").touch()
+    assert run("verify", "--days", "7").stdout == "2 files, 15 charges, 0.252 yuan: all as they were written\n"
+    done = run("verify")
+    assert done.exit_code == 1
+    assert done.stderr.count("is not there") == removed
+    assert done.stderr.count("no such file") == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ("DELETE FROM charging_cdrfile WHERE number = 2", "file 2 is missing: the next one is 3"),
+        ("DELETE FROM charging_cdrfile WHERE number <= 2", "file 1 is missing: the next one is 3"),
+        (
+            "UPDATE charging_cdrfile SET upto_id = 19 WHERE number = 2",
+            "begins after charge 20, the file before ends",
+        ),
+        ("DELETE FROM charging_cdrfile WHERE number = 4", "0004.csv: the database knows of no such file"),
+        ("DELETE FROM charging_cdrfile WHERE number = 1", None),
+        ("UPDATE charging_cdrfile SET upto_id = 9 WHERE number = 1", None),
+    ],
+)
+def test_what_is_missing_before_the_files_looked_at_is_found(
+    aged: Books, run: Run, statement: str, problem: str | None
+) -> None:
+    for path in aged.files()[:2]:
+        path.unlink()
+    aged.connection.execute(statement.encode())
+    done = run("verify", "--days", "7")
+    assert done.exit_code == (1 if problem else 0), done.output
+    assert (problem or "") in done.stderr.replace("\n", " ")
+    assert len(done.stderr.splitlines()) == (1 if problem else 0)
 
 
 def test_gaps() -> None:

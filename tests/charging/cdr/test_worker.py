@@ -1,6 +1,7 @@
 """Files are written by themselves, and what is in the way is only waited for."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -9,9 +10,12 @@ from structlog.testing import capture_logs
 from tests.charging.cdr.conftest import NOON, Books, charge, put
 
 from louhua.charging.cdr import store, worker
-from louhua.charging.cdr.store import File
+from louhua.charging.cdr.exporter import LedgerChanged
+from louhua.charging.cdr.files import Differs
+from louhua.charging.cdr.store import File, LedgerBusy
 from louhua.charging.cdr.worker import CdrWorker, wait_until_due
 from louhua.charging.metrics import CDR_FAILURES, CDR_FILES, CDR_OLDEST
+from louhua.charging.store import _LEDGER_KEY, WRITE_LEDGER
 from louhua.creditors import Charging
 from louhua.db import pool
 
@@ -65,13 +69,82 @@ def test_another_process_is_left_alone(books: Books) -> None:
     assert value(CDR_OLDEST) > 0
 
 
+def stand_in_the_way(books: Books) -> None:
+    books.data.mkdir()
+    books.directory.write_text("no directory")
+
+
+def take_the_name(books: Books) -> None:
+    (path,) = books.files()
+    path.write_text("somebody else's")
+    books.connection.execute("UPDATE charging_cdrfile SET closed_at = NULL")
+
+
+def lose_a_charge(books: Books) -> None:
+    take_the_name(books)
+    books.connection.execute("DELETE FROM charging_charge WHERE id = 2")
+
+
+@pytest.mark.parametrize(
+    ("begin", "hinder", "error"),
+    [
+        (False, stand_in_the_way, OSError), (True, take_the_name, Differs), (True, lose_a_charge, LedgerChanged),
+    ],
+)  # fmt: skip
+def test_the_oldest_charge_is_told_when_nothing_can_be_written(
+    books: Books, begin: bool, hinder: Callable[[Books], None], error: type[Exception]
+) -> None:
+    now, cdr = datetime.now(UTC), CdrWorker(books.config)
+    books.put(charge(1, at=now), charge(2, at=now))
+    if begin:
+        asyncio.run(cdr.write(now))
+    hinder(books)
+    CDR_OLDEST.set(-1)
+    for late in (60, 61):
+        with pytest.raises(error):
+            asyncio.run(cdr.write(now + late * MINUTE))
+        assert value(CDR_OLDEST) == late * 60
+
+
+def test_the_oldest_charge_is_told_while_the_ledger_is_busy(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_TRIES", 1)
+    monkeypatch.setattr(store, "_TRY_AGAIN_S", 0)
+    now = datetime.now(UTC)
+    books.put(charge(1, at=now))
+    with books.connection.transaction():
+        books.connection.execute(WRITE_LEDGER, {"key": _LEDGER_KEY})
+        with pytest.raises(LedgerBusy):
+            asyncio.run(CdrWorker(books.config).write(now + 60 * MINUTE))
+    assert value(CDR_OLDEST) == 3600
+
+
+def test_the_oldest_charge_grows_older_while_the_database_is_away(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, cdr = datetime.now(UTC), CdrWorker(books.config)
+    stand_in_the_way(books)
+    books.put(charge(1, at=now))
+    urls = iter([books.url])
+    monkeypatch.setattr(pool, "database_url", lambda config: next(urls, "postgresql://127.0.0.1:1/x"))
+    CDR_OLDEST.set(-1)
+    with pytest.raises(FileExistsError):
+        asyncio.run(cdr.write(now))
+    assert value(CDR_OLDEST) == -1, "nothing was known yet"
+    urls = iter([books.url] * 2)
+    with pytest.raises(FileExistsError):
+        asyncio.run(cdr.write(now + 1 * MINUTE))
+    with pytest.raises(psycopg.OperationalError):
+        asyncio.run(cdr.write(now + 60 * MINUTE))
+    assert value(CDR_OLDEST) == 3600
+
+
 async def eventually(books: Books, cdr: CdrWorker, files: int) -> None:
-    """Let it run until so many files are closed, and it has waited for the oldest charge in none of them."""
+    """Let it run until so many files are closed, and it has told that no charge waits."""
     closed = "SELECT count(*) FROM charging_cdrfile WHERE closed_at IS NOT NULL"
     CDR_OLDEST.set(-1)
     running = asyncio.create_task(cdr.run())
     async with asyncio.timeout(30):
-        while (books.rows(closed) < [(files,)] or value(CDR_OLDEST) < 0) and not running.done():
+        while (books.rows(closed) < [(files,)] or value(CDR_OLDEST) != 0) and not running.done():
             await asyncio.sleep(0.01)
     assert not running.done()
     running.cancel()
@@ -125,7 +198,9 @@ def test_a_database_that_is_away_is_waited_for(
     books: Books, quick: CdrWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     books.fill(1, 3)
-    urls = iter(["postgresql://127.0.0.1:1/x"] * 2)
+    urls = iter(
+        ["postgresql://127.0.0.1:1/x"] * 4
+    )  # each attempt asks twice: for files, and for the oldest charge
     monkeypatch.setattr(pool, "database_url", lambda config: next(urls, books.url))
     with capture_logs() as said:
         asyncio.run(eventually(books, quick, 1))

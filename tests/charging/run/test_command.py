@@ -8,15 +8,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from tests.charging.books import ELSEWHERE, Books
 from typer.testing import CliRunner, Result
 
-from louhua.charging.run import store
+from louhua.charging.run import command, store
+from louhua.charging.run.runner import Tally
 from louhua.cli import app
+from louhua.config import Config
+from louhua.creditors import Charging
 
 
 def _long_month() -> str:
@@ -84,11 +87,32 @@ def test_the_command_says_what_it_did(run: Callable[..., Result], books: Books) 
     done = run("--month", MONTH)
     assert (done.exit_code, done.stdout) == (
         0,
-        f"{MONTH}: 2 registered, 2 rentals collected, 0 free, 1 owing, 0 suspended, 0 served again; 4.000 yuan\n",
+        (
+            f"{MONTH}\n"
+            "registered                      2\n"
+            "rentals collected               2\n"
+            "free                            0\n"
+            "owing                           1\n"
+            "suspended                       0\n"
+            "served again                    0\n"
+            "collected                   4.000 yuan\n"
+        ),
     )
     done = run("--month", MONTH)
-    assert "2 registered, 0 rentals collected, 0 free, 1 owing" in done.stdout
+    words = " ".join(done.stdout.split())
+    assert "registered 2 rentals collected 0 free 0 owing 1 suspended 0" in words
     books.reckon()
+
+
+def test_the_report_has_room_for_millions(capsys: pytest.CaptureFixture[str]) -> None:
+    many = Tally(*[20_000_000] * len(Tally.__struct_fields__))
+    many.amount = 10**14
+    elsewhere = Config(charging=Charging.model_validate({"keeper": "diameter", "diameter": ELSEWHERE}))
+    command._report(elsewhere, date(2026, 11, 1), many)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert {len(line) for line in lines[1:7]} == {33}
+    assert lines[7] == "collected         100000000000.000 yuan"
 
 
 def test_the_command_says_that_another_is_at_work(run: Callable[..., Result], books: Books) -> None:
@@ -114,8 +138,8 @@ def test_money_elsewhere_is_left_to_the_alert_role(
     monkeypatch.setenv("LOUHUA_CHARGING__DIAMETER", json.dumps(ELSEWHERE))
     books.subscriber("8613800138001", activated="2023-05-05", prepaid=True)
     done = run("--month", MONTH)
-    assert "1 owing" in done.stdout
-    assert "the alert role asks for what is owed" in done.stdout
+    assert "owing 1" in " ".join(done.stdout.split())
+    assert "the alert role asks for it once a day" in done.stdout
     assert books.rows("SELECT * FROM charging_charge") == []
 
 

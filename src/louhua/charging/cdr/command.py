@@ -13,7 +13,7 @@ from louhua.charging.cdr import store
 from louhua.charging.cdr.exporter import Exporter, LedgerChanged
 from louhua.charging.cdr.files import Differs, directory
 from louhua.charging.cdr.store import LedgerBusy
-from louhua.charging.cdr.verifying import problems
+from louhua.charging.cdr.verifying import listed, problems
 from louhua.config import Config
 from louhua.db.commands import with_database
 from louhua.db.pool import Connection
@@ -89,14 +89,19 @@ def verify(
         Path | None,
         typer.Argument(help="Where they are, if not in charging.cdr_directory: an archive.", metavar="DIRECTORY"),
     ] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=3660, help="How far back to look; without it, at all files.")
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Check every closed file: that it is there, whole, and has the charges and the sum that were written."""
     settings = _begin(config, "cdr verify")
     where = files or directory(settings)
+    since = datetime.now(settings.service.zone) - timedelta(days=days) if days else None
+    there = listed(where)
     known = with_database(settings, store.files)
     found, well = [], []
-    for file, problem in problems(known, where):
+    for file, problem in problems(known, there, where, since):
         if problem:
             found.append(problem)
         elif file is not None:

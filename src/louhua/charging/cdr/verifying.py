@@ -1,6 +1,7 @@
 """Whether every closed file is where it belongs, whole, and what its row says."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from louhua.charging.cdr.format import Broken, Contents, read
@@ -8,28 +9,46 @@ from louhua.charging.cdr.store import File
 from louhua.money import yuan
 
 
-def problems(files: Sequence[File], directory: Path) -> Iterator[tuple[File | None, str]]:
-    """What is wrong, by file; ``files`` are all of them, by number. A file that is well has an empty text."""
-    yield from ((None, gap) for gap in gaps(files))
+def listed(directory: Path) -> list[str]:
+    """The names of the files that are there. Ask before the rows are read: no file is older than its row."""
+    return sorted(str(path.relative_to(directory)) for path in directory.glob("*/louhua-*.csv"))
+
+
+def problems(
+    files: Sequence[File], there: Sequence[str], directory: Path, since: datetime | None = None
+) -> Iterator[tuple[File | None, str]]:
+    """What is wrong, by file. A file that is well has an empty text.
+
+    ``files`` are all rows, by number; ``there`` is what was ``listed`` before they were read. Nothing is told of
+    what was begun before ``since``, a moment in the service's zone.
+    """
+    yield from ((None, gap) for gap in gaps(files, since))
     for file in files:
-        if file.closed_at is not None:
+        if file.closed_at is not None and _within(file, since):
             yield file, _problem(file, directory / file.name)
     known = {file.name for file in files}
-    for path in sorted(directory.glob("*/louhua-*.csv")):
-        name = str(path.relative_to(directory))
-        if name not in known:
+    first_day = since.date().isoformat() if since else ""
+    for name in there:
+        # By the day it is filed under: of what has no row nothing else is known.
+        if name not in known and name >= first_day:
             yield None, f"{name}: the database knows of no such file"
 
 
-def gaps(files: Sequence[File]) -> Iterator[str]:
-    """What is missing between files, by their rows."""
+def gaps(files: Sequence[File], since: datetime | None = None) -> Iterator[str]:
+    """What is missing before files that were begun ``since`` then, by the rows of all."""
     number, after = 0, 0
     for file in files:
-        if file.number != number + 1:
+        if not _within(file, since):
+            pass
+        elif file.number != number + 1:
             yield f"file {number + 1} is missing: the next one is {file.number}"
         elif file.after_id != after:
             yield f"{file.name}: begins after charge {file.after_id}, the file before ends with {after}"
         number, after = file.number, file.upto_id
+
+
+def _within(file: File, since: datetime | None) -> bool:
+    return since is None or file.created_at >= since
 
 
 def _problem(file: File, path: Path) -> str:

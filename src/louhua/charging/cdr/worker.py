@@ -1,6 +1,7 @@
 """Writes files of charges every ``charging.cdr_every``: one process a database at a time."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -28,11 +29,16 @@ def wait_until_due(newest: File | None, now: datetime, every: timedelta) -> time
     return min(max(newest.created_at + every - now, timedelta(0)), every)
 
 
+def _age(charged: datetime | None, now: datetime) -> float:
+    return max((now - charged).total_seconds(), 0) if charged else 0
+
+
 class CdrWorker:
     """Writes the files of one database."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._oldest: datetime | None = None
 
     async def run(self) -> None:
         """Write files, until cancelled."""
@@ -54,13 +60,32 @@ class CdrWorker:
     async def write(self, now: datetime) -> timedelta:
         """Write what is due; how long until more may be."""
         every = self._config.charging.cdr_every
-        async with connect(self._config) as connection:
-            wait = wait_until_due(await store.newest(connection), now, every)
-            if not wait and await store.take_lock(connection):
-                await self._export(connection)
-            oldest = await store.oldest(connection)
-        CDR_OLDEST.set(max((now - oldest).total_seconds(), 0) if oldest else 0)
+        try:
+            async with connect(self._config) as connection:
+                wait = wait_until_due(await store.newest(connection), now, every)
+                if not wait and await store.take_lock(connection):
+                    await self._export(connection)
+        except Exception:
+            # Just now somebody must be warned; and what failed first is what is told of.
+            with contextlib.suppress(psycopg.Error):
+                await self._tell_oldest(now)
+            raise
+        await self._tell_oldest(now)
         return wait or every
+
+    async def _tell_oldest(self, now: datetime) -> None:
+        """Set the figure, on a connection of its own, as the other one may be lost.
+
+        What waits in a database that is away waits on: its age is told by what was known last.
+        """
+        try:
+            async with connect(self._config) as connection:
+                self._oldest = await store.oldest(connection)
+        except psycopg.Error:
+            if self._oldest is not None:
+                CDR_OLDEST.set(_age(self._oldest, now))
+            raise
+        CDR_OLDEST.set(_age(self._oldest, now))
 
     async def _export(self, connection: Connection) -> None:
         async for file in Exporter(self._config, connection).export():

@@ -75,7 +75,7 @@ def _run(settings: Config, month: date, now: datetime, *, everybody: bool) -> Ta
 
 
 def _report(settings: Config, month: date, tally: Tally) -> None:
-    what = {
+    counts = {
         "registered": tally.registered,
         "rentals collected": tally.collected,
         "free": tally.free,
@@ -83,9 +83,10 @@ def _report(settings: Config, month: date, tally: Tally) -> None:
         "suspended": tally.suspended,
         "served again": tally.resumed,
     }
-    counts = ", ".join(f"{count:,} {name}" for name, count in what.items())
-    lines = [f"{month:%Y-%m}: {counts}; {yuan(tally.amount)} yuan"]
+    lines = [f"{month:%Y-%m}"]
+    lines += [f"{name:<17} {count:>15,}" for name, count in counts.items()]
+    lines.append(f"{'collected':<17} {yuan(tally.amount):>15} yuan")
     if tally.owing and settings.charging.keeper != "here":
-        lines.append("prepaid money is kept elsewhere: the alert role asks for what is owed, once a day")
+        lines.append("prepaid money is kept elsewhere: the alert role asks for it once a day")
     for line in lines:
         out.print(line, highlight=False, soft_wrap=True)

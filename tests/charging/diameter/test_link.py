@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import uvloop
@@ -237,6 +238,38 @@ def test_what_was_asked_when_the_connection_ends_is_away_at_once() -> None:
         await end.until(lambda: end.connections >= 2)
 
     meet(lambda _: b"not Diameter at all", talk, timeout="1m")
+
+
+def test_a_connection_that_is_reset_harms_nobody_who_asks() -> None:
+    """The transport is closed some turns of the loop before the connection ends: somebody asks in each of them."""
+
+    async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
+        adapter._links[0]._wire.transport.abort()  # type: ignore[union-attr]
+        asked: list[asyncio.Task[list[Verdict]]] = []
+        while adapter._links[0]._up:
+            asked.append(asyncio.create_task(adapter.reserve([ask(f"s{len(asked)}")])))
+            await asyncio.sleep(0)
+        assert len(asked) > 1
+        assert await asyncio.gather(*asked) == [[AWAY]] * len(asked)
+        await end.until(lambda: end.connections == 2)
+
+    meet(nothing, talk)
+
+
+def test_who_stops_while_a_connection_is_reset_says_nothing_on_it() -> None:
+    async def run() -> None:
+        async with far_end(nothing) as end:
+            with capture_logs() as logs:
+                async with charging(diameter(end.port)) as adapter:
+                    wire = adapter._links[0]._wire
+                    assert wire is not None
+                    wire.transport.get_protocol().connection_lost = Mock()  # type: ignore[method-assign]
+                    wire.transport.abort()
+                    for _turn in range(3):
+                        await asyncio.sleep(0)
+            assert [each["event"] for each in logs] == ["diameter.up"]
+
+    uvloop.run(run())
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,8 @@ class Link:
 
     @property
     def up(self) -> bool:
-        """Whether it takes requests."""
-        return self._up
+        """Whether it takes requests. One that was reset is closed some turns of the loop before it ends."""
+        return self._up and self._wire is not None and not self._wire.is_closing()
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -133,7 +133,7 @@ class Link:
             self._turn(up=True)
             await run_together(self._serve(reader), self._watch())
         except asyncio.CancelledError:
-            if self._up:
+            if self.up:
                 self._post(_disconnection(self._config))
             raise
         except Exception:
@@ -225,7 +225,7 @@ class Link:
         """Send a request; the future is its answer, or a ``Silence``."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        if not self._up:
+        if not self.up:
             future.set_result(Silence.NO_PEER)
             return future
         self._post(request)
@@ -239,7 +239,8 @@ class Link:
             number = next(self._numbers)
             message.header.hop_by_hop_identifier = message.header.end_to_end_identifier = number
         assert self._wire is not None
-        self._wire.write(message.as_bytes())
+        if not self._wire.is_closing():  # else uvloop raises, and the end of the connection is on its way
+            self._wire.write(message.as_bytes())
 
     def _too_late(self, number: int, sent_at: float) -> None:
         _settle(self._waiting.pop(number).future, Silence.TIMEOUT)

@@ -87,12 +87,28 @@ def test_a_service_refused_in_an_open_session_ends_the_session() -> None:
     meet(lambda request: answer(request, service=MultipleServicesCreditControl(result_code=4012)), talk)
 
 
+@pytest.mark.parametrize(("taken", "debited"), [(granted(60), 60), (granted(100, currency=978), 0)])
+def test_a_debit_of_less_is_not_refused(taken: Any, debited: int) -> None:
+    """Money was taken: refused, it would be taken again by a session of another name."""
+
+    async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
+        with capture_logs() as logs:
+            assert await adapter.debit([ask("a", 100)]) == [AWAY]
+            assert await adapter.debit([ask("a", 100, again=True)]) == [AWAY]
+        assert [each.session_id for each in end.heard] == ["louhua.example;louhua;a"] * 2
+        (first, *_) = [each for each in logs if each["log_level"] == "warning"]
+        assert (first["event"], first["asked"], first["debited"]) == ("diameter.debited_less", 100, debited)
+        assert PAYER not in str(logs)
+
+    meet(lambda request: answer(request, service=taken), talk)
+
+
 def test_a_debit_that_is_refused_has_no_session_to_end() -> None:
     async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
         assert await adapter.debit([ask("a", 100)]) == [REFUSED]
         assert len(end.heard) == 1
 
-    meet(lambda request: answer(request, service=granted(60)), talk)
+    meet(lambda request: answer(request, service=MultipleServicesCreditControl(result_code=4012)), talk)
 
 
 def test_answers_in_any_order_find_their_questions() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from louhua.charging.credit import Verdict
-from louhua.charging.diameter.results import Answer, ended, left_open, verdict
+from louhua.charging.diameter.results import Answer, debited, ended, left_open, reserved
 
 GRANTED, REFUSED, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.AWAY
 
@@ -33,7 +33,8 @@ GRANTED, REFUSED, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.AWAY
 )
 def test_a_code_means(code: int, means: Verdict, over: bool) -> None:
     answer = Answer(code=code)
-    assert verdict(answer, 100) is means
+    assert reserved(answer, 100) is means
+    assert debited(answer, 100) is means
     assert ended(answer) is over
 
 
@@ -43,7 +44,8 @@ def test_a_code_means(code: int, means: Verdict, over: bool) -> None:
 )
 def test_less_than_all_is_nothing_and_has_to_be_given_back(granted: int | None, means: Verdict) -> None:
     answer = Answer(code=2001, granted=granted, opened=True)
-    assert verdict(answer, 100) is means
+    assert reserved(answer, 100) is means
+    assert debited(answer, 100) is (GRANTED if means is GRANTED else AWAY), "money was taken"
     assert left_open(answer, 100) is (means is REFUSED)
 
 

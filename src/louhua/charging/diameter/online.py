@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -13,7 +13,7 @@ from louhua.charging.credit import Ask, Settlement, Verdict
 from louhua.charging.diameter.link import BREATH, Link, Silence
 from louhua.charging.diameter.messages import debit, read, reservation, termination
 from louhua.charging.diameter.metrics import REQUESTS
-from louhua.charging.diameter.results import Answer, ended, left_open, verdict
+from louhua.charging.diameter.results import Answer, debited, ended, is_less, left_open, reserved
 from louhua.creditors import Diameter
 from louhua.health import Check
 from louhua.numbers import masked
@@ -66,11 +66,17 @@ class OnlineCharging:
         if short:
             given_back = await self.settle(short)
             log.info("diameter.granted_less", sessions=len(short), given_back=sum(given_back))
-        return self._judge(asks, answers)
+        return _judged(reserved, asks, answers)
 
     async def debit(self, asks: Sequence[Ask]) -> list[Verdict]:
         """Take money at once."""
-        return self._judge(asks, await self._exchange("debit", [(debit, ask) for ask in asks]))
+        answers = await self._exchange("debit", [(debit, ask) for ask in asks])
+        for ask, answer in zip(asks, answers, strict=True):
+            if answer is not None and is_less(answer, ask.amount):
+                log.warning(
+                    "diameter.debited_less", payer=masked(ask.payer), asked=ask.amount, debited=answer.granted
+                )
+        return _judged(debited, asks, answers)
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
         """End reservations; a session that the server does not know has ended before."""
@@ -79,15 +85,6 @@ class OnlineCharging:
             if answer is not None and not ended(answer):
                 log.warning("diameter.not_settled", payer=masked(given.payer), code=answer.code)
         return [answer is not None and ended(answer) for answer in answers]
-
-    def _judge(self, asks: Sequence[Ask], answers: Sequence[Answer | None]) -> list[Verdict]:
-        verdicts = []
-        for ask, answer in zip(asks, answers, strict=True):
-            said = Verdict.AWAY if answer is None else verdict(answer, ask.amount)
-            if answer is not None and said is not Verdict.GRANTED:
-                log.info("diameter.not_granted", payer=masked(ask.payer), code=answer.code, verdict=said)
-            verdicts.append(said)
-        return verdicts
 
     async def _exchange(self, kind: str, questions: Sequence[tuple[Any, Ask | Settlement]]) -> list[Answer | None]:
         """Ask everything, a window at once; the answers in order, ``None`` where there was none."""
@@ -118,6 +115,19 @@ class OnlineCharging:
         for why, count in silent.items():
             log.warning("diameter.no_answer", kind=kind, why=why, requests=count)
         return answers
+
+
+def _judged(
+    rule: Callable[[Answer, int], Verdict], asks: Sequence[Ask], answers: Sequence[Answer | None]
+) -> list[Verdict]:
+    """What the answers mean, by a rule of ``results``."""
+    verdicts = []
+    for ask, answer in zip(asks, answers, strict=True):
+        said = Verdict.AWAY if answer is None else rule(answer, ask.amount)
+        if answer is not None and said is not Verdict.GRANTED:
+            log.info("diameter.not_granted", payer=masked(ask.payer), code=answer.code, verdict=said)
+        verdicts.append(said)
+    return verdicts
 
 
 def _identifiers() -> Iterator[int]:

@@ -64,19 +64,28 @@ class Answer(msgspec.Struct, frozen=True):
     """Whether the message as a whole succeeded, so that the server has a session."""
 
 
-def verdict(answer: Answer, amount: int) -> Verdict:
-    """What an answer to a reservation or a debit of ``amount`` means; all or nothing.
+def reserved(answer: Answer, amount: int) -> Verdict:
+    """What an answer to a reservation of ``amount`` means; all or nothing.
 
     A server that names no money rates the item itself, and has granted it (TS 32.299, centralised rating).
     """
-    if answer.code == Code.SUCCESS and answer.granted is not None and answer.granted < amount:
-        return Verdict.REFUSED
-    return VERDICTS.get(answer.code, Verdict.AWAY)
+    return Verdict.REFUSED if is_less(answer, amount) else VERDICTS.get(answer.code, Verdict.AWAY)
+
+
+def debited(answer: Answer, amount: int) -> Verdict:
+    """What an answer to a debit of ``amount`` means. Less, or another currency, is money that was taken all the
+    same: nobody may take the rest of it by a new session, so it is not refused."""
+    return Verdict.AWAY if is_less(answer, amount) else VERDICTS.get(answer.code, Verdict.AWAY)
+
+
+def is_less(answer: Answer, amount: int) -> bool:
+    """Whether money was granted, and not all that was asked for."""
+    return answer.code == Code.SUCCESS and answer.granted is not None and answer.granted < amount
 
 
 def left_open(answer: Answer, amount: int) -> bool:
     """Whether the server has a session of a reservation that is refused, which has to be ended."""
-    return answer.opened and verdict(answer, amount) is Verdict.REFUSED
+    return answer.opened and reserved(answer, amount) is Verdict.REFUSED
 
 
 def ended(answer: Answer) -> bool:

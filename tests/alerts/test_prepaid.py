@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 import pytest
 from tests.alerts.story import CALLEE, Story, Tell
 
@@ -424,6 +425,39 @@ def test_what_becomes_of_a_text_while_nobody_answers_for_the_money(
         assert await it.rows("SELECT state, used FROM charging_reservation") == [("settling", 0)]
 
     tell(story, charging={"away": policy, "keeper": "diameter", "diameter": NOBODY})
+
+
+@pytest.mark.parametrize(
+    ("policy", "bodies", "charges"),
+    [("free", 1, [(CALLEE, "call_back", 0, "no credit")]), ("hold", 0, []), ("drop", 0, [])],
+)
+def test_what_is_reserved_of_too_little_is_given_back_however_long_that_takes(
+    tell: Tell, policy: str, bodies: int, charges: list[Any]
+) -> None:
+    async def story(it: Story) -> None:
+        await text_to_pay(it, money=1000)
+        balances = it.cashier._credit
+        granted, heard = balances.reserve, balances.settle
+
+        async def less(asks: Any) -> list[Verdict]:
+            await granted([msgspec.structs.replace(ask, amount=20) for ask in asks])
+            return [Verdict.LESS for _ in asks]
+
+        async def unheard(settlements: Any) -> list[bool]:
+            balances.settle = heard  # type: ignore[method-assign]
+            return [False for _ in settlements]
+
+        balances.reserve, balances.settle = less, unheard  # type: ignore[method-assign]
+        await it.cashier.reserve_some()
+        assert len(await it.deliver_all()) == bodies
+        assert await it.charges() == charges
+        assert await it.cashier.settle_some() == 1
+        assert await it.money() == [(CALLEE, 1000, 20)], "nobody has heard of it"
+        await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, 1000, 0)]
+
+    tell(story, charging={"refused": policy})
 
 
 def test_an_answer_that_was_not_stored_is_asked_for_again_and_not_granted_twice(tell: Tell) -> None:

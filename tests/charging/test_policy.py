@@ -16,6 +16,8 @@ GOES = Fate(goes=True)
 FREE = Fate(goes=True, given=Why.NO_CREDIT)
 HELD = Fate(goes=False, error="no credit", retry=Retry.LATER)
 DROPPED = Fate(goes=False, error="no credit", retry=Retry.FINAL)
+LESS_HELD = Fate(goes=False, error="no credit", retry=Retry.LATER, unsure=True)
+LESS_DROPPED = Fate(goes=False, error="no credit", retry=Retry.FINAL, unsure=True)
 AWAY_FREE = Fate(goes=True, given=Why.CREDIT_AWAY, unsure=True)
 AWAY_HELD = Fate(goes=False, error="credit away", retry=Retry.LATER, unsure=True)
 
@@ -29,6 +31,10 @@ AWAY_HELD = Fate(goes=False, error="credit away", retry=Retry.LATER, unsure=True
         (Verdict.REFUSED, Item.MISSED, {"refused": "drop"}, DROPPED),
         (Verdict.REFUSED, Item.DETAIL, {"refused": "free"}, FREE),
         (Verdict.REFUSED, Item.DETAIL, {"refused": "hold"}, DROPPED),
+        (Verdict.LESS, Item.MISSED, {"refused": "free"}, FREE),
+        (Verdict.LESS, Item.MISSED, {"refused": "hold"}, LESS_HELD),
+        (Verdict.LESS, Item.MISSED, {"refused": "drop"}, LESS_DROPPED),
+        (Verdict.LESS, Item.DETAIL, {"refused": "hold"}, LESS_DROPPED),
         (Verdict.AWAY, Item.MISSED, {"refused": "drop", "away": "free"}, AWAY_FREE),
         (Verdict.AWAY, Item.MISSED, {"away": "hold"}, AWAY_HELD),
         (Verdict.AWAY, Item.DETAIL, {"away": "hold"}, AWAY_HELD),

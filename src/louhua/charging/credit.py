@@ -16,6 +16,8 @@ class Verdict(StrEnum):
 
     GRANTED = "granted"
     REFUSED = "refused"
+    LESS = "less"
+    """Refused, and yet something may be reserved: it is settled with 0. No answer to a debit."""
     AWAY = "away"
     """Nobody answered: whether the money is reserved is not known; the same is asked again, or settled with 0."""
 

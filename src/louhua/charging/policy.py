@@ -17,7 +17,7 @@ class Fate(msgspec.Struct, frozen=True):
     """Whether a text goes; ``given`` is why nothing is charged for it.
 
     One that does not go fails with ``error``, and ``retry`` says whether what it tells is tried again. ``unsure``:
-    its money may be reserved all the same, and is given back.
+    its money, or some of it, may be reserved all the same, and is given back.
     """
 
     goes: bool
@@ -46,7 +46,8 @@ def fate_of(verdict: Verdict, item: Item, settings: Charging) -> Fate:
     if verdict is Verdict.AWAY:
         return _AWAY[settings.away]
     asked_for = item is Item.DETAIL and settings.refused == "hold"
-    return _REFUSED["drop" if asked_for else settings.refused]
+    fate = _REFUSED["drop" if asked_for else settings.refused]
+    return msgspec.structs.replace(fate, unsure=verdict is Verdict.LESS and not fate.goes)
 
 
 _LONGEST_WAIT: Final = timedelta(minutes=5)

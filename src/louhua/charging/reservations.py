@@ -2,8 +2,8 @@
 
 ```
  asked ── granted ──▶ granted ── delivered, or failed ──▶ settling ── known to be settled ──▶ (gone)
-   ├───── sent free ──▶ waived ── delivered, or failed ──▶ (gone)
-   └───── not sent: the text fails ──▶ (gone), or settling with 0 where the keeper did not answer
+   ├───── sent free ──▶ waived ── delivered, or failed ──▶ settling with 0
+   └───── not sent: the text fails ──▶ (gone), or settling with 0 where something may be reserved
 ```
 """
 
@@ -102,7 +102,7 @@ class Reservation(msgspec.Struct, frozen=True):
     @property
     def may_be_kept(self) -> bool:
         """Whether the keeper may have set money aside, and must be told how it ended."""
-        return self.amount > 0 and (self.state is State.GRANTED or self.why == Why.CREDIT_AWAY)
+        return self.amount > 0 and self.state in (State.GRANTED, State.WAIVED)
 
 
 class Wanted(msgspec.Struct, frozen=True):

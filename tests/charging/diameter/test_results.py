@@ -3,9 +3,9 @@
 import pytest
 
 from louhua.charging.credit import Verdict
-from louhua.charging.diameter.results import Answer, debited, ended, left_open, reserved
+from louhua.charging.diameter.results import Answer, debited, ended, reserved
 
-GRANTED, REFUSED, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.AWAY
+GRANTED, REFUSED, LESS, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.LESS, Verdict.AWAY
 
 
 @pytest.mark.parametrize(
@@ -40,16 +40,15 @@ def test_a_code_means(code: int, means: Verdict, over: bool) -> None:
 
 @pytest.mark.parametrize(
     ("granted", "means"),
-    [(None, GRANTED), (100, GRANTED), (101, GRANTED), (99, REFUSED), (0, REFUSED), (-1, REFUSED)],
+    [(None, GRANTED), (100, GRANTED), (101, GRANTED), (99, LESS), (0, LESS), (-1, LESS)],
 )
 def test_less_than_all_is_nothing_and_has_to_be_given_back(granted: int | None, means: Verdict) -> None:
     answer = Answer(code=2001, granted=granted, opened=True)
     assert reserved(answer, 100) is means
     assert debited(answer, 100) is (GRANTED if means is GRANTED else AWAY), "money was taken"
-    assert left_open(answer, 100) is (means is REFUSED)
 
 
 def test_a_service_refused_within_a_session_leaves_the_session_open() -> None:
-    assert left_open(Answer(code=4012, opened=True), 100)
-    assert not left_open(Answer(code=4012), 100)
-    assert not left_open(Answer(code=5012, opened=True), 100)
+    assert reserved(Answer(code=4012, opened=True), 100) is LESS
+    assert reserved(Answer(code=5012, opened=True), 100) is AWAY
+    assert debited(Answer(code=4012, opened=True), 100) is REFUSED, "an event has no session"

@@ -13,7 +13,7 @@ from louhua.charging.credit import Ask, Settlement, Verdict
 from louhua.charging.diameter.link import BREATH, Link, Silence
 from louhua.charging.diameter.messages import debit, read, reservation, termination
 from louhua.charging.diameter.metrics import REQUESTS
-from louhua.charging.diameter.results import Answer, debited, ended, is_less, left_open, reserved
+from louhua.charging.diameter.results import Answer, debited, ended, is_less, reserved
 from louhua.creditors import Diameter
 from louhua.health import Check
 from louhua.numbers import masked
@@ -56,17 +56,8 @@ class OnlineCharging:
         return Check(ok=True, detail="; ".join(away))
 
     async def reserve(self, asks: Sequence[Ask]) -> list[Verdict]:
-        """Set money aside, all or nothing for each; where less is granted, it is given back at once."""
-        answers = await self._exchange("reserve", [(reservation, ask) for ask in asks])
-        short = [
-            Settlement(session=ask.session, payer=ask.payer, item=ask.item, used=0, at=ask.at)
-            for ask, answer in zip(asks, answers, strict=True)
-            if answer is not None and left_open(answer, ask.amount)
-        ]
-        if short:
-            given_back = await self.settle(short)
-            log.info("diameter.granted_less", sessions=len(short), given_back=sum(given_back))
-        return _judged(reserved, asks, answers)
+        """Set money aside, all or nothing for each."""
+        return _judged(reserved, asks, await self._exchange("reserve", [(reservation, ask) for ask in asks]))
 
     async def debit(self, asks: Sequence[Ask]) -> list[Verdict]:
         """Take money at once."""

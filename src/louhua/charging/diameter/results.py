@@ -67,9 +67,13 @@ class Answer(msgspec.Struct, frozen=True):
 def reserved(answer: Answer, amount: int) -> Verdict:
     """What an answer to a reservation of ``amount`` means; all or nothing.
 
-    A server that names no money rates the item itself, and has granted it (TS 32.299, centralised rating).
+    A server that names no money rates the item itself, and has granted it (TS 32.299, centralised rating). One
+    that refuses within a message that succeeded has a session, which has to be ended.
     """
-    return Verdict.REFUSED if is_less(answer, amount) else VERDICTS.get(answer.code, Verdict.AWAY)
+    if is_less(answer, amount):
+        return Verdict.LESS
+    said = VERDICTS.get(answer.code, Verdict.AWAY)
+    return Verdict.LESS if said is Verdict.REFUSED and answer.opened else said
 
 
 def debited(answer: Answer, amount: int) -> Verdict:
@@ -81,11 +85,6 @@ def debited(answer: Answer, amount: int) -> Verdict:
 def is_less(answer: Answer, amount: int) -> bool:
     """Whether money was granted, and not all that was asked for."""
     return answer.code == Code.SUCCESS and answer.granted is not None and answer.granted < amount
-
-
-def left_open(answer: Answer, amount: int) -> bool:
-    """Whether the server has a session of a reservation that is refused, which has to be ended."""
-    return answer.opened and reserved(answer, amount) is Verdict.REFUSED
 
 
 def ended(answer: Answer) -> bool:

@@ -11,7 +11,7 @@ from louhua.alerts.answers import Answer, Reply
 from louhua.alerts.refusals import answers_to
 from louhua.bus.events import Choice, ReceiptState
 from louhua.charging import cashier
-from louhua.charging.credit import Verdict
+from louhua.charging.credit import Settled, Verdict
 from louhua.subscribers.profiles import Status
 from louhua.texts.outbox import TextChange, TextKind, TextState
 
@@ -443,9 +443,9 @@ def test_what_is_reserved_of_too_little_is_given_back_however_long_that_takes(
             await granted([msgspec.structs.replace(ask, amount=20) for ask in asks])
             return [Verdict.LESS for _ in asks]
 
-        async def unheard(settlements: Any) -> list[bool]:
+        async def unheard(settlements: Any) -> list[Settled]:
             balances.settle = heard  # type: ignore[method-assign]
-            return [False for _ in settlements]
+            return [Settled.AGAIN for _ in settlements]
 
         balances.reserve, balances.settle = less, unheard  # type: ignore[method-assign]
         await it.cashier.reserve_some()
@@ -500,9 +500,9 @@ def test_who_does_not_hear_is_told_again_and_again(tell: Tell) -> None:
         told: list[tuple[int, bool]] = []
         heard = it.cashier._credit.settle
 
-        async def deaf(settlements: Any) -> list[bool]:
+        async def deaf(settlements: Any) -> list[Settled]:
             told.extend((settlement.used, settlement.again) for settlement in settlements)
-            return [False for _ in settlements]
+            return [Settled.AGAIN for _ in settlements]
 
         it.cashier._credit.settle = deaf  # type: ignore[method-assign]
         attempts = []
@@ -515,6 +515,31 @@ def test_who_does_not_hear_is_told_again_and_again(tell: Tell) -> None:
         assert attempts == [(1,), (2,), (3,)]
         it.cashier._credit.settle = heard  # type: ignore[method-assign]
         assert await settled(it)
+
+    tell(story)
+
+
+def test_what_is_used_of_a_reservation_that_is_over_is_taken_without_one_however_long_that_takes(
+    tell: Tell,
+) -> None:
+    async def story(it: Story) -> None:
+        await text_to_pay(it, money=1000)
+        await it.cashier.reserve_some()
+        await it.deliver_all()
+        told: list[tuple[int, bool, bool]] = []
+        said = [Settled.LATE, Settled.LATE, Settled.DONE]
+
+        async def settle(settlements: Any) -> list[Settled]:
+            told.extend((settlement.used, settlement.again, settlement.late) for settlement in settlements)
+            return [said[len(told) - 1]]
+
+        it.cashier._credit.settle = settle  # type: ignore[method-assign]
+        for _ in said:
+            assert await it.cashier.settle_some() == 1
+            assert await it.cashier.settle_some() == 0, "not at once"
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+        assert told == [(50, False, False), (50, True, True), (50, True, True)]
+        assert await it.rows("SELECT 1 FROM charging_reservation") == []
 
     tell(story)
 
@@ -556,9 +581,9 @@ def test_who_asks_so_late_that_all_is_over_gives_back_what_he_was_granted(tell: 
             balances.settle = unheard  # type: ignore[method-assign]
             return await late(asks)
 
-        async def unheard(settlements: Any) -> list[bool]:
+        async def unheard(settlements: Any) -> list[Settled]:
             balances.settle = heard  # type: ignore[method-assign]
-            return [False for _ in settlements]
+            return [Settled.AGAIN for _ in settlements]
 
         balances.reserve = frozen  # type: ignore[method-assign]
         await it.cashier.reserve_some()

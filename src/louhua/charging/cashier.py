@@ -14,7 +14,7 @@ import psycopg
 import structlog
 
 from louhua.charging import reservations
-from louhua.charging.credit import Ask, Credit, Settlement, Verdict
+from louhua.charging.credit import Ask, Credit, Settled, Settlement, Verdict
 from louhua.charging.metrics import CREDIT
 from louhua.charging.policy import Fate, fate_of, settle_again_after
 from louhua.charging.reservations import Reservation, State
@@ -123,15 +123,16 @@ class Cashier:
             return 0
         known = await self._credit.settle([_settlement(item) for item in ended])
         now = datetime.now(UTC)
+        told = list(zip(ended, known, strict=True))
+        done = [item.text_id for item, said in told if said is Settled.DONE]
+        late = {item.text_id: item.used for item, said in told if said is Settled.LATE and not item.late}
+        again = [item for item, said in told if said is not Settled.DONE and item.text_id not in late]
         async with self._pool.connection() as connection, connection.transaction():
-            done = [item.text_id for item, sure in zip(ended, known, strict=True) if sure]
             await reservations.remove(connection, done)
-            later = {
-                item.text_id: now + settle_again_after(item.attempts)
-                for item, sure in zip(ended, known, strict=True)
-                if not sure
-            }
-            await reservations.again(connection, later)
+            await reservations.late(connection, late, now + settle_again_after(1))
+            await reservations.again(
+                connection, {item.text_id: now + settle_again_after(item.attempts) for item in again}
+            )
         return len(ended)
 
     async def _claim(self, state: State) -> list[Reservation]:
@@ -158,5 +159,6 @@ def _settlement(item: Reservation) -> Settlement:
         item=item.item,
         used=item.used,
         at=item.created_at,
-        again=item.attempts > 1,
+        again=item.attempts > 1 or item.late,
+        late=item.late,
     )

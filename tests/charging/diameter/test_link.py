@@ -26,13 +26,14 @@ from structlog.testing import capture_logs
 from tests.charging.diameter.conversation import PAYER, ask, charging, diameter, used
 from tests.charging.diameter.far_end import FarEnd, Say, answer, far_end, granted, nothing, welcome
 
-from louhua.charging.credit import Verdict
+from louhua.charging.credit import Settled, Settlement, Verdict
 from louhua.charging.diameter import link
 from louhua.charging.diameter.link import PeerFault
 from louhua.charging.diameter.messages import read
 from louhua.charging.diameter.online import OnlineCharging
 
 GRANTED, REFUSED, LESS, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.LESS, Verdict.AWAY
+DONE, AGAIN, LATE = Settled.DONE, Settled.AGAIN, Settled.LATE
 Talk = Callable[[FarEnd, OnlineCharging], Awaitable[None]]
 
 
@@ -104,6 +105,50 @@ def test_a_debit_that_is_refused_has_no_session_to_end() -> None:
         assert len(end.heard) == 1
 
     meet(lambda request: answer(request, service=MultipleServicesCreditControl(result_code=4012)), talk)
+
+
+def unknown(outcome: str) -> float:
+    return REGISTRY.get_sample_value("louhua_diameter_unknown_sessions_total", {"outcome": outcome}) or 0
+
+
+@pytest.mark.parametrize(
+    ("code", "about", "said", "sessions", "outcome"),
+    [
+        (2001, used("a", 9), DONE, ["a", "a-late"], "debited"),
+        (4011, used("a", 9), DONE, ["a", "a-late"], "debited"),
+        (4012, used("a", 9), DONE, ["a", "a-late"], "refused"),
+        (5012, used("a", 9), LATE, ["a", "a-late"], ""),
+        (None, used("a", 9), LATE, ["a", "a-late"], ""),
+        (2001, used("a", 9, late=True, again=True), DONE, ["a-late"], "debited"),
+        (5012, used("a", 9, late=True, again=True), LATE, ["a-late"], ""),
+        (2001, used("a", 0), DONE, ["a"], ""),
+        (2001, used("a", 9, again=True), DONE, ["a"], "unclear"),  # its earlier settlement may have been heard
+    ],
+)
+def test_what_was_used_of_a_session_nobody_knows_is_debited_by_one_of_its_own(
+    code: int | None, about: Settlement, said: Settled, sessions: list[str], outcome: str
+) -> None:
+    outcomes = ("debited", "refused", "unclear")
+
+    def say(request: Any) -> bytes:
+        return answer(request, 5002 if request.cc_request_type == 3 else code)
+
+    async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
+        before = {each: unknown(each) for each in outcomes}
+        with capture_logs() as logs:
+            assert await adapter.settle([about]) == [said]
+        assert [each.session_id.rpartition(";")[2] for each in end.heard] == sessions
+        debits = [each for each in end.heard if each.cc_request_type == 4]
+        assert all(each.header.is_retransmit is about.late for each in debits)
+        amounts = [each.multiple_services_credit_control[0].requested_service_unit.cc_money for each in debits]
+        assert all(money.unit_value.value_digits == about.used for money in amounts)
+        assert {each: unknown(each) - before[each] for each in outcomes} == {
+            each: int(each == outcome) for each in outcomes
+        }
+        assert [each["event"] for each in logs] == ["diameter.late_refused"] * (outcome == "refused")
+        assert PAYER not in str(logs)
+
+    meet(say, talk)
 
 
 def test_answers_in_any_order_find_their_questions() -> None:
@@ -244,7 +289,7 @@ def test_what_was_asked_when_the_connection_ends_is_away_at_once() -> None:
     async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
         before = figure("settle", "lost")
         async with asyncio.timeout(10):
-            assert await adapter.settle([used("a", 1), used("b", 1)]) == [False, False]
+            assert await adapter.settle([used("a", 1), used("b", 1)]) == [AGAIN, AGAIN]
         assert figure("settle", "lost") == before + 2
         await end.until(lambda: end.connections >= 2)
 

@@ -1,9 +1,10 @@
 """What Result-Codes mean."""
 
 import pytest
+from tests.charging.diameter.conversation import used
 
-from louhua.charging.credit import Verdict
-from louhua.charging.diameter.results import Answer, debited, ended, reserved
+from louhua.charging.credit import Settled, Settlement, Verdict
+from louhua.charging.diameter.results import Answer, debited, reserved, settled, settled_late
 
 GRANTED, REFUSED, LESS, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.LESS, Verdict.AWAY
 
@@ -35,7 +36,7 @@ def test_a_code_means(code: int, means: Verdict, over: bool) -> None:
     answer = Answer(code=code)
     assert reserved(answer, 100) is means
     assert debited(answer, 100) is means
-    assert ended(answer) is over
+    assert (settled(answer, used("a", 0)) is Settled.DONE) is over
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,35 @@ def test_a_service_refused_within_a_session_leaves_the_session_open() -> None:
     assert reserved(Answer(code=4012, opened=True), 100) is LESS
     assert reserved(Answer(code=5012, opened=True), 100) is AWAY
     assert debited(Answer(code=4012, opened=True), 100) is REFUSED, "an event has no session"
+
+
+@pytest.mark.parametrize(
+    ("code", "about", "means"),
+    [
+        (5002, used("a", 1), Settled.LATE),
+        (5002, used("a", 0), Settled.DONE),
+        (5002, used("a", 1, again=True), Settled.DONE),
+        (2001, used("a", 1), Settled.DONE),
+        (3004, used("a", 1), Settled.AGAIN),
+        (None, used("a", 1), Settled.AGAIN),
+    ],
+)
+def test_a_settlement_of_a_session_nobody_knows_took_nothing_unless_it_was_tried_before(
+    code: int | None, about: Settlement, means: Settled
+) -> None:
+    assert settled(None if code is None else Answer(code=code), about) is means
+
+
+@pytest.mark.parametrize(
+    ("answer", "means"),
+    [
+        (None, Settled.LATE),
+        (Answer(code=3002), Settled.LATE),
+        (Answer(code=2001), Settled.DONE),
+        (Answer(code=4011), Settled.DONE),
+        (Answer(code=4012), Settled.DONE),
+        (Answer(code=2001, granted=99), Settled.DONE),  # it would be so for ever
+    ],
+)
+def test_a_late_debit_is_over_when_it_is_answered(answer: Answer | None, means: Settled) -> None:
+    assert settled_late(answer, 100) is means

@@ -9,11 +9,11 @@ from typing import Any
 
 import structlog
 
-from louhua.charging.credit import Ask, Settlement, Verdict
+from louhua.charging.credit import Ask, Settled, Settlement, Verdict
 from louhua.charging.diameter.link import BREATH, Link, Silence
 from louhua.charging.diameter.messages import debit, read, reservation, termination
-from louhua.charging.diameter.metrics import REQUESTS
-from louhua.charging.diameter.results import Answer, debited, ended, is_less, reserved
+from louhua.charging.diameter.metrics import REQUESTS, UNKNOWN_SESSIONS
+from louhua.charging.diameter.results import Answer, debited, is_less, is_lost, reserved, settled, settled_late
 from louhua.creditors import Diameter
 from louhua.health import Check
 from louhua.numbers import masked
@@ -61,21 +61,45 @@ class OnlineCharging:
 
     async def debit(self, asks: Sequence[Ask]) -> list[Verdict]:
         """Take money at once."""
+        return _judged(debited, asks, await self._debits(asks))
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """End reservations; what was used of a session that the server does not know is debited."""
+        known = [given for given in settlements if not given.late]
+        answers = await self._exchange("settle", [(termination, given) for given in known])
+        said = dict.fromkeys((given.session for given in settlements), Settled.LATE)
+        for given, answer in zip(known, answers, strict=True):
+            said[given.session] = settled(answer, given)
+            if answer is not None and said[given.session] is Settled.AGAIN:
+                log.warning("diameter.not_settled", payer=masked(given.payer), code=answer.code)
+            if answer is not None and said[given.session] is Settled.DONE and is_lost(answer, given):
+                UNKNOWN_SESSIONS.labels("unclear").inc()
+        late = [given for given in settlements if said[given.session] is Settled.LATE]
+        said.update(zip((given.session for given in late), await self._settle_late(late), strict=True))
+        return [said[given.session] for given in settlements]
+
+    async def _settle_late(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """Debit what was used of sessions that the server does not know, each by a session of its own."""
+        asks = [_late(given) for given in settlements]
+        found = []
+        for ask, answer in zip(asks, await self._debits(asks), strict=True):
+            found.append(settled_late(answer, ask.amount))
+            if answer is None or found[-1] is Settled.LATE:
+                continue
+            refused = debited(answer, ask.amount) is Verdict.REFUSED
+            UNKNOWN_SESSIONS.labels("refused" if refused else "debited").inc()
+            if refused:
+                log.warning("diameter.late_refused", payer=masked(ask.payer), amount=ask.amount, code=answer.code)
+        return found
+
+    async def _debits(self, asks: Sequence[Ask]) -> list[Answer | None]:
         answers = await self._exchange("debit", [(debit, ask) for ask in asks])
         for ask, answer in zip(asks, answers, strict=True):
             if answer is not None and is_less(answer, ask.amount):
                 log.warning(
                     "diameter.debited_less", payer=masked(ask.payer), asked=ask.amount, debited=answer.granted
                 )
-        return _judged(debited, asks, answers)
-
-    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        """End reservations; a session that the server does not know has ended before."""
-        answers = await self._exchange("settle", [(termination, given) for given in settlements])
-        for given, answer in zip(settlements, answers, strict=True):
-            if answer is not None and not ended(answer):
-                log.warning("diameter.not_settled", payer=masked(given.payer), code=answer.code)
-        return [answer is not None and ended(answer) for answer in answers]
+        return answers
 
     async def _exchange(self, kind: str, questions: Sequence[tuple[Any, Ask | Settlement]]) -> list[Answer | None]:
         """Ask everything, a window at once; the answers in order, ``None`` where there was none."""
@@ -119,6 +143,17 @@ def _judged(
             log.info("diameter.not_granted", payer=masked(ask.payer), code=answer.code, verdict=said)
         verdicts.append(said)
     return verdicts
+
+
+def _late(given: Settlement) -> Ask:
+    return Ask(
+        session=f"{given.session}-late",
+        payer=given.payer,
+        item=given.item,
+        amount=given.used,
+        at=given.at,
+        again=given.late,
+    )
 
 
 def _identifiers() -> Iterator[int]:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from louhua.charging.credit import Verdict
+from louhua.charging.credit import Settled, Settlement, Verdict
 
 
 class Code(IntEnum):
@@ -43,7 +43,7 @@ VERDICTS: Final[Mapping[int, Verdict]] = {
 
 ENDED: Final[frozenset[int]] = frozenset({
     Code.SUCCESS,
-    Code.UNKNOWN_SESSION_ID,  # it was ended before, by us or by its time
+    Code.UNKNOWN_SESSION_ID,  # it was ended before, by us or by its time; see ``settled``
     Code.CREDIT_CONTROL_NOT_APPLICABLE,  # nothing was reserved
     # The server took the end of the session and says what it thinks of the subscriber (RFC 8506, 7); asking again
     # would not change it.
@@ -87,6 +87,28 @@ def is_less(answer: Answer, amount: int) -> bool:
     return answer.code == Code.SUCCESS and answer.granted is not None and answer.granted < amount
 
 
-def ended(answer: Answer) -> bool:
-    """Whether a reservation is over after this answer to its settlement."""
-    return answer.code in ENDED
+def settled(answer: Answer | None, about: Settlement) -> Settled:
+    """What an answer to a settlement means.
+
+    A session that the server does not know has ended by its time, or was another server's: what was used of it is
+    still to be taken. Of one that is settled again nobody knows: the answer that was lost may have said that the
+    money was taken, and a session is forgotten after that.
+    """
+    if answer is not None and is_lost(answer, about) and not about.again:
+        return Settled.LATE
+    return Settled.DONE if answer is not None and answer.code in ENDED else Settled.AGAIN
+
+
+def is_lost(answer: Answer, about: Settlement) -> bool:
+    """Whether there is something to be taken of a session that the server does not know."""
+    return answer.code == Code.UNKNOWN_SESSION_ID and about.used > 0
+
+
+def settled_late(answer: Answer | None, amount: int) -> Settled:
+    """What an answer means to a debit of what was used of a session that the server does not know.
+
+    What is refused, or less, would be so for ever.
+    """
+    if answer is None or (debited(answer, amount) is Verdict.AWAY and not is_less(answer, amount)):
+        return Settled.LATE
+    return Settled.DONE

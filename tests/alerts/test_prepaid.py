@@ -1,5 +1,6 @@
 """Texts of prepaid payers: they wait for their money, and what was set aside is charged or given back."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -542,6 +543,37 @@ def test_what_is_used_of_a_reservation_that_is_over_is_taken_without_one_however
         assert await it.rows("SELECT 1 FROM charging_reservation") == []
 
     tell(story)
+
+
+@pytest.mark.parametrize("settings", [{}, {"keeper": "diameter", "diameter": NOBODY}])
+def test_what_comes_during_a_question_is_asked_at_once(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(cashier, "_LOOK_EVERY_S", 3600)
+
+    async def story(it: Story) -> None:
+        await text_to_pay(it)
+        asked, second = [], asyncio.Event()
+
+        async def reserve(asks: Any) -> list[Verdict]:
+            asked.append(len(asks))
+            if len(asked) == 1:
+                await missed_call(it, "8613700137000")
+                await it.claim()
+                it.cashier.look()
+            elif asks:
+                second.set()
+            return [Verdict.GRANTED for _ in asks]
+
+        it.cashier._credit.reserve = reserve  # type: ignore[method-assign]
+        running = asyncio.create_task(it.cashier.run())
+        try:
+            await asyncio.wait_for(second.wait(), 20)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    tell(story, charging=settings)
 
 
 class Killed(Exception):

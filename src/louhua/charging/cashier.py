@@ -67,11 +67,11 @@ class Cashier:
     async def _loop(self, came: asyncio.Event, work: Callable[[], Awaitable[int]]) -> None:
         while True:
             try:
+                came.clear()  # before the work: what comes meanwhile is seen in the next round
                 while await work() == _AT_ONCE:
                     pass
             except psycopg.OperationalError as error:
                 log.warning("cashier.database_away", error=str(error))
-            came.clear()
             try:
                 await asyncio.wait_for(came.wait(), _LOOK_EVERY_S)
             except TimeoutError:

@@ -27,7 +27,7 @@ from tests.charging.diameter.conversation import PAYER, ask, charging, diameter,
 from tests.charging.diameter.far_end import FarEnd, Say, answer, far_end, granted, nothing, welcome
 
 from louhua.charging.credit import Settled, Settlement, Verdict
-from louhua.charging.diameter import link
+from louhua.charging.diameter import breaker, link, online
 from louhua.charging.diameter.link import PeerFault
 from louhua.charging.diameter.messages import read
 from louhua.charging.diameter.online import OnlineCharging
@@ -169,20 +169,82 @@ def test_answers_in_any_order_find_their_questions() -> None:
 
 def test_no_more_wait_for_an_answer_than_the_window_has() -> None:
     async def talk(end: FarEnd, _: OnlineCharging) -> None:
-        config = diameter(end.port, timeout="300ms", window=5)
+        config = diameter(end.port, window=5)
         async with charging(config) as adapter:
             asked = asyncio.create_task(adapter.reserve([ask(f"s{number}") for number in range(8)]))
             await end.until(lambda: len(end.heard) == 5)
             await asyncio.sleep(0.05)
             assert len(end.heard) == 5
-            assert await asked == [AWAY] * 8
-            sent = [each for each in end.heard if isinstance(each, CreditControlRequest)]
-            assert len(sent) == 8
+            end.say = answer
+            end.send(b"".join(map(answer, end.heard)))
+            assert await asked == [GRANTED] * 8
 
-    def say(request: Any) -> bytes | None:
+    meet(nothing, talk)
+
+
+def test_who_has_no_turn_in_time_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(online, "_TURN_S", 0.05)
+
+    async def talk(end: FarEnd, _: OnlineCharging) -> None:
+        async with charging(diameter(end.port, window=1, timeout="20s")) as adapter:
+            asked = asyncio.create_task(adapter.reserve([ask("a"), ask("b"), ask("c")]))
+            before = figure("settle", "no turn")
+            await end.until(lambda: end.heard)
+            assert await adapter.settle([used("d", 1)]) == [AGAIN]
+            assert figure("settle", "no turn") == before + 1
+            end.send(answer(end.heard[0]))
+            assert await asked == [GRANTED, AWAY, AWAY]
+            assert len(end.heard) == 1
+
+    meet(nothing, talk)
+
+
+def test_while_a_system_hangs_behind_a_relay_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hangs(request: Any) -> bytes | None:
         return watchdog_answer(request) if isinstance(request, DeviceWatchdogRequest) else None
 
-    meet(say, talk)
+    async def talk(end: FarEnd, _: OnlineCharging) -> None:
+        async with charging(diameter(end.port, window=3, timeout="300ms")) as adapter:
+            with capture_logs() as logs:
+                assert await adapter.reserve([ask(f"s{number}") for number in range(9)]) == [AWAY] * 9
+                monkeypatch.setattr(breaker, "TRY_EVERY_S", 3600)
+                for _round in range(100):  # without end, if each waited
+                    assert await adapter.reserve([ask("a")] * 9) == [AWAY] * 9
+                    assert await adapter.settle([used("a", 1)] * 9) == [AGAIN] * 9
+                    assert await adapter.debit([ask("a")] * 9) == [AWAY] * 9
+            questions = [each for each in end.heard if isinstance(each, CreditControlRequest)]
+            assert 3 <= len(questions) < 6, "places are free again one after another"
+            assert [each["event"] for each in logs] == ["diameter.hangs", "diameter.no_answer"]
+            assert "no request is answered" in adapter.health().detail
+            assert REGISTRY.get_sample_value("louhua_diameter_hangs") == 1
+            await it_answers_again(end, adapter)
+
+    async def it_answers_again(end: FarEnd, adapter: OnlineCharging) -> None:
+        monkeypatch.setattr(breaker, "TRY_EVERY_S", 0)
+        assert await adapter.reserve([ask("b")]) == [AWAY], "it is asked and not waited for"
+        await end.until(lambda: getattr(end.heard[-1], "session_id", "").endswith(";b"))
+        end.say = answer
+        end.send(answer(end.heard[-1]))
+        async with asyncio.timeout(20):
+            while adapter.health().detail:
+                await asyncio.sleep(0.01)
+        assert REGISTRY.get_sample_value("louhua_diameter_hangs") == 0
+        assert await adapter.reserve([ask("c")] * 9) == [GRANTED] * 9
+
+    meet(hangs, talk)
+
+
+def test_a_settlement_that_tries_a_system_that_hung_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "TRY_EVERY_S", 0)
+
+    async def talk(end: FarEnd, _: OnlineCharging) -> None:
+        async with charging(diameter(end.port, window=1, timeout="300ms")) as adapter:
+            assert await adapter.settle([used("a", 1)]) == [AGAIN]
+            end.say = answer
+            assert await adapter.settle([used("a", 1, again=True)]) == [DONE]
+            assert await adapter.reserve([ask("b")]) == [GRANTED]
+
+    meet(lambda request: watchdog_answer(request) if isinstance(request, DeviceWatchdogRequest) else None, talk)
 
 
 def watchdog_answer(request: Any) -> bytes:
@@ -293,7 +355,7 @@ def test_what_was_asked_when_the_connection_ends_is_away_at_once() -> None:
         assert figure("settle", "lost") == before + 2
         await end.until(lambda: end.connections >= 2)
 
-    meet(lambda _: b"not Diameter at all", talk, timeout="1m")
+    meet(lambda _: b"not Diameter at all", talk, timeout="20s")
 
 
 def test_a_connection_that_is_reset_harms_nobody_who_asks() -> None:

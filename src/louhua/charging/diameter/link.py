@@ -64,6 +64,10 @@ class Silence(StrEnum):
     LOST = "lost"
     """The connection ended meanwhile."""
     TIMEOUT = "timeout"
+    NO_TURN = "no turn"
+    """It was not sent: too many others wait for their answers."""
+    HELD_BACK = "held back"
+    """It was not sent, or not waited for: nobody answers any more."""
 
 
 class PeerFault(Exception):

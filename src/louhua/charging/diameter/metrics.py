@@ -15,3 +15,8 @@ UNKNOWN_SESSIONS = Counter(
     " settled before",
     ["outcome"],
 )
+HANGS = Gauge(
+    "louhua_diameter_hangs",
+    "1 while requests are held back, as none is answered",
+    multiprocess_mode="livemax",
+)

@@ -5,14 +5,15 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from louhua.charging.credit import Ask, Settled, Settlement, Verdict
+from louhua.charging.diameter.breaker import Breaker
 from louhua.charging.diameter.link import BREATH, Link, Silence
 from louhua.charging.diameter.messages import debit, read, reservation, termination
-from louhua.charging.diameter.metrics import REQUESTS, UNKNOWN_SESSIONS
+from louhua.charging.diameter.metrics import HANGS, REQUESTS, UNKNOWN_SESSIONS
 from louhua.charging.diameter.results import Answer, debited, is_less, is_lost, reserved, settled, settled_late
 from louhua.creditors import Diameter
 from louhua.health import Check
@@ -20,6 +21,12 @@ from louhua.numbers import masked
 from louhua.together import run_together
 
 log = structlog.get_logger()
+
+_SILENT: Final = 20
+"""Requests in a row without answer, or as many as the window has, after which the others are held back."""
+_TURN_S: Final = 8.0
+"""A text, or a settlement, that has no place in the window by then is away. Two such waits and two of the longest
+``timeout`` are over within the minute for which whoever asks has claimed it."""
 
 
 class OnlineCharging:
@@ -29,6 +36,7 @@ class OnlineCharging:
         self._config = config
         self._timeout_s = config.timeout.total_seconds()
         self._window = asyncio.Semaphore(config.window)
+        self._breaker = Breaker(min(config.window, _SILENT))
         self._connected = asyncio.Event()
         numbers = _identifiers()
         self._links = [Link(peer, config, numbers, self._changed) for peer in config.peers]
@@ -53,11 +61,13 @@ class OnlineCharging:
         The role is well without them: what becomes of texts meanwhile is a policy.
         """
         away = [f"{link.address}: {link.why}" for link in self._links if not link.up]
-        return Check(ok=True, detail="; ".join(away))
+        hangs = ["no request is answered; one a second is tried"] if self._breaker.open else []
+        return Check(ok=True, detail="; ".join(away + hangs))
 
     async def reserve(self, asks: Sequence[Ask]) -> list[Verdict]:
         """Set money aside, all or nothing for each."""
-        return _judged(reserved, asks, await self._exchange("reserve", [(reservation, ask) for ask in asks]))
+        questions = [(reservation, ask) for ask in asks]
+        return _judged(reserved, asks, await self._exchange("reserve", questions, _TURN_S))
 
     async def debit(self, asks: Sequence[Ask]) -> list[Verdict]:
         """Take money at once."""
@@ -66,7 +76,7 @@ class OnlineCharging:
     async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """End reservations; what was used of a session that the server does not know is debited."""
         known = [given for given in settlements if not given.late]
-        answers = await self._exchange("settle", [(termination, given) for given in known])
+        answers = await self._exchange("settle", [(termination, given) for given in known], _TURN_S)
         said = dict.fromkeys((given.session for given in settlements), Settled.LATE)
         for given, answer in zip(known, answers, strict=True):
             said[given.session] = settled(answer, given)
@@ -82,7 +92,7 @@ class OnlineCharging:
         """Debit what was used of sessions that the server does not know, each by a session of its own."""
         asks = [_late(given) for given in settlements]
         found = []
-        for ask, answer in zip(asks, await self._debits(asks), strict=True):
+        for ask, answer in zip(asks, await self._debits(asks, _TURN_S), strict=True):
             found.append(settled_late(answer, ask.amount))
             if answer is None or found[-1] is Settled.LATE:
                 continue
@@ -92,8 +102,8 @@ class OnlineCharging:
                 log.warning("diameter.late_refused", payer=masked(ask.payer), amount=ask.amount, code=answer.code)
         return found
 
-    async def _debits(self, asks: Sequence[Ask]) -> list[Answer | None]:
-        answers = await self._exchange("debit", [(debit, ask) for ask in asks])
+    async def _debits(self, asks: Sequence[Ask], within_s: float | None = None) -> list[Answer | None]:
+        answers = await self._exchange("debit", [(debit, ask) for ask in asks], within_s)
         for ask, answer in zip(asks, answers, strict=True):
             if answer is not None and is_less(answer, ask.amount):
                 log.warning(
@@ -101,19 +111,17 @@ class OnlineCharging:
                 )
         return answers
 
-    async def _exchange(self, kind: str, questions: Sequence[tuple[Any, Ask | Settlement]]) -> list[Answer | None]:
-        """Ask everything, a window at once; the answers in order, ``None`` where there was none."""
+    async def _exchange(
+        self, kind: str, questions: Sequence[tuple[Any, Ask | Settlement]], within_s: float | None = None
+    ) -> list[Answer | None]:
+        """Ask everything, a window at once; the answers in order, ``None`` where there was none.
+
+        Nothing is sent later than ``within_s`` from now.
+        """
+        until = None if within_s is None else asyncio.get_running_loop().time() + within_s
         futures: list[asyncio.Future[Any]] = []
         for number, (encode, about) in enumerate(questions, 1):
-            await self._window.acquire()
-            link = next((link for link in self._links if link.up), self._links[0])
-            try:
-                future = link.send(encode(self._config, about), self._timeout_s)
-            except Exception:
-                self._window.release()
-                raise
-            future.add_done_callback(lambda _: self._window.release())
-            futures.append(future)
+            futures.append(await self._send(kind, encode, about, until))
             if number % BREATH == 0:
                 await asyncio.sleep(0)
         silent: Counter[Silence] = Counter()
@@ -127,9 +135,55 @@ class OnlineCharging:
                 answer = read(result, self._config.currency)
                 answers.append(answer)
                 REQUESTS.labels(kind, str(answer.code)).inc()
+        del silent[Silence.HELD_BACK]  # it was told when that began
         for why, count in silent.items():
             log.warning("diameter.no_answer", kind=kind, why=why, requests=count)
         return answers
+
+    async def _send(
+        self, kind: str, encode: Any, about: Ask | Settlement, until: float | None
+    ) -> asyncio.Future[Any]:
+        """Send a request when it is its turn; the future is its answer, or a ``Silence``."""
+        if self._breaker.open and self._window.locked():
+            return _silent(Silence.HELD_BACK)
+        if not await self._turn(until):
+            return _silent(Silence.NO_TURN)
+        link = next((link for link in self._links if link.up), self._links[0])
+        tries = self._breaker.open and link.up
+        if tries and not self._breaker.may_try(asyncio.get_running_loop().time()):
+            self._window.release()
+            return _silent(Silence.HELD_BACK)
+        try:
+            future = link.send(encode(self._config, about), self._timeout_s)
+        except Exception:
+            self._window.release()
+            raise
+        future.add_done_callback(self._over)
+        # A text does not wait for what is probably not answered: it may be reserved, and is settled with 0.
+        return _silent(Silence.HELD_BACK) if tries and kind == "reserve" else future
+
+    async def _turn(self, until: float | None) -> bool:
+        """Wait for a place in the window; whether there was one in time."""
+        if until is not None and asyncio.get_running_loop().time() >= until:
+            return False
+        try:
+            async with asyncio.timeout_at(until):
+                await self._window.acquire()
+        except TimeoutError:
+            return False
+        return True
+
+    def _over(self, future: asyncio.Future[Any]) -> None:
+        """A request has its answer, or will have none."""
+        self._window.release()
+        result = None if future.cancelled() else future.result()
+        if result is Silence.TIMEOUT:
+            if self._breaker.timed_out(asyncio.get_running_loop().time()):
+                HANGS.set(1)
+                log.warning("diameter.hangs", timeout=self._timeout_s)
+        elif result is not None and not isinstance(result, Silence) and self._breaker.answered():
+            HANGS.set(0)
+            log.info("diameter.answers")
 
 
 def _judged(
@@ -154,6 +208,12 @@ def _late(given: Settlement) -> Ask:
         at=given.at,
         again=given.late,
     )
+
+
+def _silent(why: Silence) -> asyncio.Future[Any]:
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.set_result(why)
+    return future
 
 
 def _identifiers() -> Iterator[int]:

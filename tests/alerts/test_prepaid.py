@@ -343,7 +343,7 @@ def test_who_is_told_is_told_once_whenever_the_money_is_asked_for(
     tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three texts of one answer come to their ends one after another; who asks again is told again."""
-    monkeypatch.setattr(cashier, "_AT_ONCE", 1)
+    monkeypatch.setitem(cashier._AT_ONCE, "here", 1)
 
     async def story(it: Story) -> None:
         await it.plan(items=ITEMS)
@@ -574,6 +574,37 @@ def test_what_comes_during_a_question_is_asked_at_once(
             await asyncio.gather(running, return_exceptions=True)
 
     tell(story, charging=settings)
+
+
+def test_an_answer_that_does_not_come_holds_no_other_text_up(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several batches are asked for side by side where money is kept elsewhere, here one text each."""
+    monkeypatch.setitem(cashier._AT_ONCE, "diameter", 1)
+
+    async def story(it: Story) -> None:
+        await text_to_pay(it)
+        await missed_call(it, "8613700137000")
+        await it.claim()
+        asked: list[str] = []
+        granted = asyncio.Event()
+
+        async def reserve(asks: Any) -> list[Verdict]:
+            asked.extend(ask.session for ask in asks)
+            if len(asked) == 1:
+                await asyncio.Event().wait()
+            return [Verdict.GRANTED for _ in asks]
+
+        it.cashier._credit.reserve = reserve  # type: ignore[method-assign]
+        it.cashier._wake = granted.set
+        running = asyncio.create_task(it.cashier.run())
+        try:
+            await asyncio.wait_for(granted.wait(), 20)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert len(await it.claim()) == 1
+        assert len(set(asked)) == 2
+
+    tell(story, charging={"keeper": "diameter", "diameter": NOBODY})
 
 
 class Killed(Exception):

@@ -461,6 +461,22 @@ def test_what_is_reserved_of_too_little_is_given_back_however_long_that_takes(
     tell(story, charging={"refused": policy})
 
 
+def test_what_is_free_of_charge_elsewhere_goes_and_is_written_with_nothing(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await text_to_pay(it)
+
+        async def free(asks: Any) -> list[Verdict]:
+            return [Verdict.FREE for _ in asks]
+
+        it.cashier._credit.reserve = free  # type: ignore[method-assign]
+        await it.cashier.reserve_some()
+        assert len(await it.deliver_all()) == 1
+        assert await it.charges() == [(CALLEE, "call_back", 0, "free of charge")]
+        assert await settled(it)
+
+    tell(story, charging={"refused": "drop"})
+
+
 def test_an_answer_that_was_not_stored_is_asked_for_again_and_not_granted_twice(tell: Tell) -> None:
     """Killed after the money was set aside, and before that was known; another process asks a minute later."""
 

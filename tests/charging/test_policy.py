@@ -26,6 +26,12 @@ AWAY_HELD = Fate(goes=False, error="credit away", retry=Retry.LATER, unsure=True
     ("verdict", "item", "settings", "fate"),
     [
         (Verdict.GRANTED, Item.MISSED, {"refused": "drop", "away": "hold"}, GOES),
+        (
+            Verdict.FREE,
+            Item.DETAIL,
+            {"refused": "drop", "away": "hold"},
+            Fate(goes=True, given=Why.FREE_OF_CHARGE),
+        ),
         (Verdict.REFUSED, Item.MISSED, {"refused": "free"}, FREE),
         (Verdict.REFUSED, Item.MISSED, {"refused": "hold"}, HELD),
         (Verdict.REFUSED, Item.MISSED, {"refused": "drop"}, DROPPED),

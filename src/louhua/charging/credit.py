@@ -15,6 +15,8 @@ class Verdict(StrEnum):
     """An answer to a reservation or a debit."""
 
     GRANTED = "granted"
+    FREE = "free"
+    """Whoever keeps the money takes none for this. No answer to a debit."""
     REFUSED = "refused"
     LESS = "less"
     """Refused, and yet something may be reserved: it is settled with 0. No answer to a debit."""

@@ -28,6 +28,7 @@ class Fate(msgspec.Struct, frozen=True):
 
 
 _GRANTED: Final = Fate(goes=True)
+_FREE: Final = Fate(goes=True, given=Why.FREE_OF_CHARGE)
 _REFUSED: Final = {
     "free": Fate(goes=True, given=Why.NO_CREDIT),
     "hold": Fate(goes=False, error=NO_CREDIT, retry=Retry.LATER),
@@ -43,6 +44,8 @@ def fate_of(verdict: Verdict, item: Item, settings: Charging) -> Fate:
     """What becomes of a text. Details are not held for want of money: who asked for them is told to ask again."""
     if verdict is Verdict.GRANTED:
         return _GRANTED
+    if verdict is Verdict.FREE:
+        return _FREE
     if verdict is Verdict.AWAY:
         return _AWAY[settings.away]
     asked_for = item is Item.DETAIL and settings.refused == "hold"

@@ -6,14 +6,14 @@ from tests.charging.diameter.conversation import used
 from louhua.charging.credit import Settled, Settlement, Verdict
 from louhua.charging.diameter.results import Answer, debited, reserved, settled, settled_late
 
-GRANTED, REFUSED, LESS, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.LESS, Verdict.AWAY
+GRANTED, FREE, REFUSED, LESS, AWAY = list(Verdict)
 
 
 @pytest.mark.parametrize(
     ("code", "means", "over"),
     [
         (2001, GRANTED, True),
-        (4011, GRANTED, True),  # free of charge
+        (4011, FREE, True),
         (4010, REFUSED, True),
         (4012, REFUSED, True),
         (5030, REFUSED, True),
@@ -35,7 +35,7 @@ GRANTED, REFUSED, LESS, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.LESS, V
 def test_a_code_means(code: int, means: Verdict, over: bool) -> None:
     answer = Answer(code=code)
     assert reserved(answer, 100) is means
-    assert debited(answer, 100) is means
+    assert debited(answer, 100) is (GRANTED if means is FREE else means)
     assert (settled(answer, used("a", 0)) is Settled.DONE) is over
 
 

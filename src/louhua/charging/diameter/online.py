@@ -193,7 +193,7 @@ def _judged(
     verdicts = []
     for ask, answer in zip(asks, answers, strict=True):
         said = Verdict.AWAY if answer is None else rule(answer, ask.amount)
-        if answer is not None and said is not Verdict.GRANTED:
+        if answer is not None and said not in {Verdict.GRANTED, Verdict.FREE}:
             log.info("diameter.not_granted", payer=masked(ask.payer), code=answer.code, verdict=said)
         verdicts.append(said)
     return verdicts

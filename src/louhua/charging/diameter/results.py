@@ -30,7 +30,7 @@ class Code(IntEnum):
 VERDICTS: Final[Mapping[int, Verdict]] = {
     Code.SUCCESS: Verdict.GRANTED,
     # The service can be granted and needs no credit control, for instance because it is free (RFC 8506, 9.1).
-    Code.CREDIT_CONTROL_NOT_APPLICABLE: Verdict.GRANTED,
+    Code.CREDIT_CONTROL_NOT_APPLICABLE: Verdict.FREE,
     Code.END_USER_SERVICE_DENIED: Verdict.REFUSED,
     Code.CREDIT_LIMIT_REACHED: Verdict.REFUSED,
     Code.AUTHORIZATION_REJECTED: Verdict.REFUSED,
@@ -78,8 +78,9 @@ def reserved(answer: Answer, amount: int) -> Verdict:
 
 def debited(answer: Answer, amount: int) -> Verdict:
     """What an answer to a debit of ``amount`` means. Less, or another currency, is money that was taken all the
-    same: nobody may take the rest of it by a new session, so it is not refused."""
-    return Verdict.AWAY if is_less(answer, amount) else VERDICTS.get(answer.code, Verdict.AWAY)
+    same: nobody may take the rest of it by a new session, so it is not refused. What is free of charge is had."""
+    said = Verdict.AWAY if is_less(answer, amount) else VERDICTS.get(answer.code, Verdict.AWAY)
+    return Verdict.GRANTED if said is Verdict.FREE else said
 
 
 def is_less(answer: Answer, amount: int) -> bool:

@@ -10,7 +10,7 @@ import pytest
 import uvloop
 from diameter.message import Message
 from diameter.message.avp.errors import AvpEncodeError
-from diameter.message.avp.grouped import MultipleServicesCreditControl
+from diameter.message.avp.grouped import MultipleServicesCreditControl, ProxyInfo
 from diameter.message.commands import (
     AbortSessionRequest,
     CreditControlRequest,
@@ -18,6 +18,7 @@ from diameter.message.commands import (
     DeviceWatchdogRequest,
     DisconnectPeerAnswer,
     DisconnectPeerRequest,
+    ReAuthRequest,
 )
 from hypothesis import given
 from hypothesis import strategies as some
@@ -304,14 +305,37 @@ def test_the_peers_watchdog_is_answered() -> None:
     meet(nothing, talk)
 
 
-def test_a_request_that_is_not_for_us_is_refused() -> None:
+def test_a_peer_that_closes_the_connection_is_named_so() -> None:
     async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
-        end.send(request_of(AbortSessionRequest, session_id="louhua.example;louhua;a", auth_application_id=4))
+        with capture_logs() as logs:
+            end.close()
+            async with asyncio.timeout(20):
+                while not adapter.health().detail:
+                    await asyncio.sleep(0)
+        assert adapter.health().detail == f"127.0.0.1:{end.port}: the peer closed the connection"
+        assert [(each["event"], each["why"]) for each in logs] == [
+            ("diameter.away", "the peer closed the connection")
+        ]
+
+    meet(nothing, talk)
+
+
+@pytest.mark.parametrize("kind", [AbortSessionRequest, ReAuthRequest])
+def test_a_request_that_is_not_for_us_is_refused(kind: type[Any]) -> None:
+    proxies = [
+        ProxyInfo(proxy_host=f"proxy{number}.ocs.example".encode(), proxy_state=b"\x07") for number in (1, 2)
+    ]
+
+    async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
+        session = "louhua.example;louhua;a"
+        end.send(request_of(kind, session_id=session, auth_application_id=4, proxy_info=proxies))
         await end.until(lambda: end.heard)
         (said,) = end.heard
         assert said.result_code == 3001
         assert said.header.is_error
-        assert said.session_id == "louhua.example;louhua;a"
+        assert said.session_id == session
+        assert [each.proxy_host for each in said.proxy_info] == [each.proxy_host for each in proxies]
+        assert {each.proxy_state for each in said.proxy_info} == {b"\x07"}
         assert adapter.health().detail == ""
 
     meet(nothing, talk)

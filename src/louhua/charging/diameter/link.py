@@ -111,7 +111,9 @@ class Link:
             self._pause = RETRY_S
             try:
                 await self._connection()
-            except (OSError, EOFError, TimeoutError, PeerFault) as error:
+            except EOFError:
+                self._away("the peer closed the connection")
+            except (OSError, TimeoutError, PeerFault) as error:
                 self._away(str(error) or "no answer")
             except Exception as error:  # whatever else a peer's bytes, or its name, lead the libraries to
                 log.exception("diameter.fault", peer=self.address)
@@ -207,6 +209,7 @@ class Link:
         elif code != CMD_DEVICE_WATCHDOG:
             # A server may ask for the end of a session (RFC 8506, 5.5); ours end when the text's fate is known.
             answer.session_id = getattr(request, "session_id", None)
+            answer.proxy_info = getattr(request, "proxy_info", [])  # proxies find their way by it (RFC 6733, 6.2)
             answer.header.is_error = True
             answer.result_code = E_RESULT_CODE_DIAMETER_COMMAND_UNSUPPORTED
         self._post(answer)

@@ -536,6 +536,31 @@ def test_who_does_not_hear_is_told_again_and_again(tell: Tell) -> None:
     tell(story)
 
 
+def test_what_nobody_was_there_to_be_told_is_told_as_if_for_the_first_time(tell: Tell) -> None:
+    """But for what somebody may have heard before."""
+
+    async def story(it: Story) -> None:
+        await text_to_pay(it, money=1000)
+        await it.cashier.reserve_some()
+        await it.deliver_all()
+        told: list[tuple[int, bool]] = []
+        said = [Settled.UNSENT, Settled.UNSENT, Settled.AGAIN, Settled.UNSENT, Settled.DONE]
+
+        async def settle(settlements: Any) -> list[Settled]:
+            told.extend((settlement.used, settlement.again) for settlement in settlements)
+            return [said[len(told) - 1]]
+
+        it.cashier._credit.settle = settle  # type: ignore[method-assign]
+        for _ in said:
+            assert await it.cashier.settle_some() == 1
+            assert await it.cashier.settle_some() == 0, "not at once"
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+        assert told == [(50, False), (50, False), (50, False), (50, True), (50, True)]
+        assert await it.rows("SELECT 1 FROM charging_reservation") == []
+
+    tell(story)
+
+
 def test_what_is_used_of_a_reservation_that_is_over_is_taken_without_one_however_long_that_takes(
     tell: Tell,
 ) -> None:

@@ -17,7 +17,7 @@ import structlog
 from louhua.charging import reservations
 from louhua.charging.credit import Ask, Credit, Settled, Settlement, Verdict
 from louhua.charging.metrics import CREDIT
-from louhua.charging.policy import Fate, fate_of, settle_again_after
+from louhua.charging.policy import TELL_ANEW_AFTER, Fate, fate_of, settle_again_after
 from louhua.charging.reservations import Reservation, State
 from louhua.config import Config
 from louhua.db.pool import Connection, Pool
@@ -156,10 +156,17 @@ class Cashier:
         told = list(zip(ended, known, strict=True))
         done = [item.text_id for item, said in told if said is Settled.DONE]
         late = {item.text_id: item.used for item, said in told if said is Settled.LATE and not item.late}
-        again = [item for item, said in told if said is not Settled.DONE and item.text_id not in late]
+        # What nobody was told is as new, so that an unknown session is known to have taken nothing.
+        new = {
+            item.text_id: item.used for item, said in told
+            if said is Settled.UNSENT and item.used and item.attempts == 1
+        }  # fmt: skip
+        over = {*done, *late, *new}
+        again = [item for item in ended if item.text_id not in over]
         async with self._pool.connection() as connection, connection.transaction():
             await reservations.remove(connection, done)
             await reservations.late(connection, late, now + settle_again_after(1))
+            await reservations.settle(connection, new, now + TELL_ANEW_AFTER)
             await reservations.again(
                 connection, {item.text_id: now + settle_again_after(item.attempts) for item in again}
             )

@@ -45,6 +45,8 @@ class Settled(StrEnum):
     DONE = "done"
     AGAIN = "again"
     """Whether it was heard is not known: the same is told again later."""
+    UNSENT = "unsent"
+    """Nobody was there to be told, and nothing was sent: told again later, as if for the first time."""
     LATE = "late"
     """The reservation was over, with nothing taken, and nobody answered who was then asked for the money itself:
     told again later, as ``late``."""

@@ -54,6 +54,8 @@ def fate_of(verdict: Verdict, item: Item, settings: Charging) -> Fate:
 
 
 _LONGEST_WAIT: Final = timedelta(minutes=5)
+TELL_ANEW_AFTER: Final = timedelta(minutes=1)
+"""How long to wait before something is settled that nobody was there for."""
 
 
 def settle_again_after(attempts: int) -> timedelta:

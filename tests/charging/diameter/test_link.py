@@ -34,7 +34,7 @@ from louhua.charging.diameter.messages import read
 from louhua.charging.diameter.online import OnlineCharging
 
 GRANTED, REFUSED, LESS, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.LESS, Verdict.AWAY
-DONE, AGAIN, LATE = Settled.DONE, Settled.AGAIN, Settled.LATE
+DONE, AGAIN, UNSENT, LATE = Settled.DONE, Settled.AGAIN, Settled.UNSENT, Settled.LATE
 Talk = Callable[[FarEnd, OnlineCharging], Awaitable[None]]
 
 
@@ -191,7 +191,7 @@ def test_who_has_no_turn_in_time_is_away(monkeypatch: pytest.MonkeyPatch) -> Non
             asked = asyncio.create_task(adapter.reserve([ask("a"), ask("b"), ask("c")]))
             before = figure("settle", "no turn")
             await end.until(lambda: end.heard)
-            assert await adapter.settle([used("d", 1)]) == [AGAIN]
+            assert await adapter.settle([used("d", 1)]) == [UNSENT]
             assert figure("settle", "no turn") == before + 1
             end.send(answer(end.heard[0]))
             assert await asked == [GRANTED, AWAY, AWAY]
@@ -211,7 +211,7 @@ def test_while_a_system_hangs_behind_a_relay_nobody_waits_for_it(monkeypatch: py
                 monkeypatch.setattr(breaker, "TRY_EVERY_S", 3600)
                 for _round in range(100):  # without end, if each waited
                     assert await adapter.reserve([ask("a")] * 9) == [AWAY] * 9
-                    assert await adapter.settle([used("a", 1)] * 9) == [AGAIN] * 9
+                    assert await adapter.settle([used("a", 1)] * 9) == [UNSENT] * 9
                     assert await adapter.debit([ask("a")] * 9) == [AWAY] * 9
             questions = [each for each in end.heard if isinstance(each, CreditControlRequest)]
             assert 3 <= len(questions) < 6, "places are free again one after another"
@@ -459,6 +459,7 @@ def test_a_peer_that_cannot_be_reached_is_tried_for_ever(peer: str) -> None:
             while "not yet connected" in adapter.health().detail:
                 await asyncio.sleep(0.02)
             assert await adapter.debit([ask("a")]) == [AWAY]
+            assert await adapter.settle([used("a", 1)]) == [UNSENT]
 
     uvloop.run(run())
 

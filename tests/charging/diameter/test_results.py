@@ -63,13 +63,12 @@ def test_a_service_refused_within_a_session_leaves_the_session_open() -> None:
         (5002, used("a", 1, again=True), Settled.DONE),
         (2001, used("a", 1), Settled.DONE),
         (3004, used("a", 1), Settled.AGAIN),
-        (None, used("a", 1), Settled.AGAIN),
     ],
 )
 def test_a_settlement_of_a_session_nobody_knows_took_nothing_unless_it_was_tried_before(
-    code: int | None, about: Settlement, means: Settled
+    code: int, about: Settlement, means: Settled
 ) -> None:
-    assert settled(None if code is None else Answer(code=code), about) is means
+    assert settled(Answer(code=code), about) is means
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ class Silence(StrEnum):
     NO_TURN = "no turn"
     """It was not sent: too many others wait for their answers."""
     HELD_BACK = "held back"
-    """It was not sent, or not waited for: nobody answers any more."""
+    """Nobody answers any more: it was not sent, or is a reservation that tried and is not waited for."""
 
 
 class PeerFault(Exception):

@@ -27,6 +27,8 @@ _SILENT: Final = 20
 _TURN_S: Final = 8.0
 """A text, or a settlement, that has no place in the window by then is away. Two such waits and two of the longest
 ``timeout`` are over within the minute for which whoever asks has claimed it."""
+_UNSENT: Final = frozenset({Silence.NO_PEER, Silence.NO_TURN, Silence.HELD_BACK})
+"""Of a settlement these mean that nobody has it."""
 
 
 class OnlineCharging:
@@ -67,7 +69,7 @@ class OnlineCharging:
     async def reserve(self, asks: Sequence[Ask]) -> list[Verdict]:
         """Set money aside, all or nothing for each."""
         questions = [(reservation, ask) for ask in asks]
-        return _judged(reserved, asks, await self._exchange("reserve", questions, _TURN_S))
+        return _judged(reserved, asks, _heard(await self._exchange("reserve", questions, _TURN_S)))
 
     async def debit(self, asks: Sequence[Ask]) -> list[Verdict]:
         """Take money at once."""
@@ -79,10 +81,13 @@ class OnlineCharging:
         answers = await self._exchange("settle", [(termination, given) for given in known], _TURN_S)
         said = dict.fromkeys((given.session for given in settlements), Settled.LATE)
         for given, answer in zip(known, answers, strict=True):
+            if isinstance(answer, Silence):
+                said[given.session] = Settled.UNSENT if answer in _UNSENT else Settled.AGAIN
+                continue
             said[given.session] = settled(answer, given)
-            if answer is not None and said[given.session] is Settled.AGAIN:
+            if said[given.session] is Settled.AGAIN:
                 log.warning("diameter.not_settled", payer=masked(given.payer), code=answer.code)
-            if answer is not None and said[given.session] is Settled.DONE and is_lost(answer, given):
+            if said[given.session] is Settled.DONE and is_lost(answer, given):
                 UNKNOWN_SESSIONS.labels("unclear").inc()
         late = [given for given in settlements if said[given.session] is Settled.LATE]
         said.update(zip((given.session for given in late), await self._settle_late(late), strict=True))
@@ -103,7 +108,7 @@ class OnlineCharging:
         return found
 
     async def _debits(self, asks: Sequence[Ask], within_s: float | None = None) -> list[Answer | None]:
-        answers = await self._exchange("debit", [(debit, ask) for ask in asks], within_s)
+        answers = _heard(await self._exchange("debit", [(debit, ask) for ask in asks], within_s))
         for ask, answer in zip(asks, answers, strict=True):
             if answer is not None and is_less(answer, ask.amount):
                 log.warning(
@@ -113,8 +118,8 @@ class OnlineCharging:
 
     async def _exchange(
         self, kind: str, questions: Sequence[tuple[Any, Ask | Settlement]], within_s: float | None = None
-    ) -> list[Answer | None]:
-        """Ask everything, a window at once; the answers in order, ``None`` where there was none.
+    ) -> list[Answer | Silence]:
+        """Ask everything, a window at once; the answers in order.
 
         Nothing is sent later than ``within_s`` from now.
         """
@@ -125,11 +130,11 @@ class OnlineCharging:
             if number % BREATH == 0:
                 await asyncio.sleep(0)
         silent: Counter[Silence] = Counter()
-        answers: list[Answer | None] = []
+        answers: list[Answer | Silence] = []
         for result in await asyncio.gather(*futures):
             if isinstance(result, Silence):
                 silent[result] += 1
-                answers.append(None)
+                answers.append(result)
                 REQUESTS.labels(kind, result).inc()
             else:
                 answer = read(result, self._config.currency)
@@ -184,6 +189,10 @@ class OnlineCharging:
         elif result is not None and not isinstance(result, Silence) and self._breaker.answered():
             HANGS.set(0)
             log.info("diameter.answers")
+
+
+def _heard(answers: Sequence[Answer | Silence]) -> list[Answer | None]:
+    return [None if isinstance(answer, Silence) else answer for answer in answers]
 
 
 def _judged(

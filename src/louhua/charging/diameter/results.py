@@ -88,16 +88,16 @@ def is_less(answer: Answer, amount: int) -> bool:
     return answer.code == Code.SUCCESS and answer.granted is not None and answer.granted < amount
 
 
-def settled(answer: Answer | None, about: Settlement) -> Settled:
+def settled(answer: Answer, about: Settlement) -> Settled:
     """What an answer to a settlement means.
 
     A session that the server does not know has ended by its time, or was another server's: what was used of it is
     still to be taken. Of one that is settled again nobody knows: the answer that was lost may have said that the
     money was taken, and a session is forgotten after that.
     """
-    if answer is not None and is_lost(answer, about) and not about.again:
+    if is_lost(answer, about) and not about.again:
         return Settled.LATE
-    return Settled.DONE if answer is not None and answer.code in ENDED else Settled.AGAIN
+    return Settled.DONE if answer.code in ENDED else Settled.AGAIN
 
 
 def is_lost(answer: Answer, about: Settlement) -> bool:

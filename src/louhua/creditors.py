@@ -29,6 +29,8 @@ SERVICE_IDENTIFIERS: Final[Mapping[str, int]] = {
 
 _IDENTITY: Final = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,250}[A-Za-z0-9])?$"
 _UNSIGNED_32: Final = 2**32 - 1
+_LONGEST_TIMEOUT: Final = timedelta(seconds=20)
+"""Whatever is asked in a batch has to be over within a minute, or somebody else asks the same."""
 
 
 class Diameter(Section):
@@ -72,8 +74,8 @@ class Diameter(Section):
     @field_validator("timeout")
     @classmethod
     def _of_use(cls, value: timedelta) -> timedelta:
-        if not timedelta(milliseconds=100) <= value <= timedelta(minutes=1):
-            raise ValueError("write a length from 100ms to 1m")
+        if not timedelta(milliseconds=100) <= value <= _LONGEST_TIMEOUT:
+            raise ValueError("write a length from 100ms to 20s: texts wait for the answer")
         return value
 
     @field_validator("items")

@@ -1,8 +1,10 @@
 """Texts of prepaid payers: they wait for their money, and what was set aside is charged or given back."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import msgspec
 import pytest
 from tests.alerts.story import CALLEE, Story, Tell
 
@@ -10,7 +12,7 @@ from louhua.alerts.answers import Answer, Reply
 from louhua.alerts.refusals import answers_to
 from louhua.bus.events import Choice, ReceiptState
 from louhua.charging import cashier
-from louhua.charging.credit import Verdict
+from louhua.charging.credit import Settled, Verdict
 from louhua.subscribers.profiles import Status
 from louhua.texts.outbox import TextChange, TextKind, TextState
 
@@ -341,7 +343,7 @@ def test_who_is_told_is_told_once_whenever_the_money_is_asked_for(
     tell: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three texts of one answer come to their ends one after another; who asks again is told again."""
-    monkeypatch.setattr(cashier, "_AT_ONCE", 1)
+    monkeypatch.setitem(cashier._AT_ONCE, "here", 1)
 
     async def story(it: Story) -> None:
         await it.plan(items=ITEMS)
@@ -426,6 +428,55 @@ def test_what_becomes_of_a_text_while_nobody_answers_for_the_money(
     tell(story, charging={"away": policy, "keeper": "diameter", "diameter": NOBODY})
 
 
+@pytest.mark.parametrize(
+    ("policy", "bodies", "charges"),
+    [("free", 1, [(CALLEE, "call_back", 0, "no credit")]), ("hold", 0, []), ("drop", 0, [])],
+)
+def test_what_is_reserved_of_too_little_is_given_back_however_long_that_takes(
+    tell: Tell, policy: str, bodies: int, charges: list[Any]
+) -> None:
+    async def story(it: Story) -> None:
+        await text_to_pay(it, money=1000)
+        balances = it.cashier._credit
+        granted, heard = balances.reserve, balances.settle
+
+        async def less(asks: Any) -> list[Verdict]:
+            await granted([msgspec.structs.replace(ask, amount=20) for ask in asks])
+            return [Verdict.LESS for _ in asks]
+
+        async def unheard(settlements: Any) -> list[Settled]:
+            balances.settle = heard  # type: ignore[method-assign]
+            return [Settled.AGAIN for _ in settlements]
+
+        balances.reserve, balances.settle = less, unheard  # type: ignore[method-assign]
+        await it.cashier.reserve_some()
+        assert len(await it.deliver_all()) == bodies
+        assert await it.charges() == charges
+        assert await it.cashier.settle_some() == 1
+        assert await it.money() == [(CALLEE, 1000, 20)], "nobody has heard of it"
+        await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, 1000, 0)]
+
+    tell(story, charging={"refused": policy})
+
+
+def test_what_is_free_of_charge_elsewhere_goes_and_is_written_with_nothing(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await text_to_pay(it)
+
+        async def free(asks: Any) -> list[Verdict]:
+            return [Verdict.FREE for _ in asks]
+
+        it.cashier._credit.reserve = free  # type: ignore[method-assign]
+        await it.cashier.reserve_some()
+        assert len(await it.deliver_all()) == 1
+        assert await it.charges() == [(CALLEE, "call_back", 0, "free of charge")]
+        assert await settled(it)
+
+    tell(story, charging={"refused": "drop"})
+
+
 def test_an_answer_that_was_not_stored_is_asked_for_again_and_not_granted_twice(tell: Tell) -> None:
     """Killed after the money was set aside, and before that was known; another process asks a minute later."""
 
@@ -466,9 +517,9 @@ def test_who_does_not_hear_is_told_again_and_again(tell: Tell) -> None:
         told: list[tuple[int, bool]] = []
         heard = it.cashier._credit.settle
 
-        async def deaf(settlements: Any) -> list[bool]:
+        async def deaf(settlements: Any) -> list[Settled]:
             told.extend((settlement.used, settlement.again) for settlement in settlements)
-            return [False for _ in settlements]
+            return [Settled.AGAIN for _ in settlements]
 
         it.cashier._credit.settle = deaf  # type: ignore[method-assign]
         attempts = []
@@ -483,6 +534,118 @@ def test_who_does_not_hear_is_told_again_and_again(tell: Tell) -> None:
         assert await settled(it)
 
     tell(story)
+
+
+def test_what_nobody_was_there_to_be_told_is_told_as_if_for_the_first_time(tell: Tell) -> None:
+    """But for what somebody may have heard before."""
+
+    async def story(it: Story) -> None:
+        await text_to_pay(it, money=1000)
+        await it.cashier.reserve_some()
+        await it.deliver_all()
+        told: list[tuple[int, bool]] = []
+        said = [Settled.UNSENT, Settled.UNSENT, Settled.AGAIN, Settled.UNSENT, Settled.DONE]
+
+        async def settle(settlements: Any) -> list[Settled]:
+            told.extend((settlement.used, settlement.again) for settlement in settlements)
+            return [said[len(told) - 1]]
+
+        it.cashier._credit.settle = settle  # type: ignore[method-assign]
+        for _ in said:
+            assert await it.cashier.settle_some() == 1
+            assert await it.cashier.settle_some() == 0, "not at once"
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+        assert told == [(50, False), (50, False), (50, False), (50, True), (50, True)]
+        assert await it.rows("SELECT 1 FROM charging_reservation") == []
+
+    tell(story)
+
+
+def test_what_is_used_of_a_reservation_that_is_over_is_taken_without_one_however_long_that_takes(
+    tell: Tell,
+) -> None:
+    async def story(it: Story) -> None:
+        await text_to_pay(it, money=1000)
+        await it.cashier.reserve_some()
+        await it.deliver_all()
+        told: list[tuple[int, bool, bool]] = []
+        said = [Settled.LATE, Settled.LATE, Settled.DONE]
+
+        async def settle(settlements: Any) -> list[Settled]:
+            told.extend((settlement.used, settlement.again, settlement.late) for settlement in settlements)
+            return [said[len(told) - 1]]
+
+        it.cashier._credit.settle = settle  # type: ignore[method-assign]
+        for _ in said:
+            assert await it.cashier.settle_some() == 1
+            assert await it.cashier.settle_some() == 0, "not at once"
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+        assert told == [(50, False, False), (50, True, True), (50, True, True)]
+        assert await it.rows("SELECT 1 FROM charging_reservation") == []
+
+    tell(story)
+
+
+@pytest.mark.parametrize("settings", [{}, {"keeper": "diameter", "diameter": NOBODY}])
+def test_what_comes_during_a_question_is_asked_at_once(
+    tell: Tell, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(cashier, "_LOOK_EVERY_S", 3600)
+
+    async def story(it: Story) -> None:
+        await text_to_pay(it)
+        asked, second = [], asyncio.Event()
+
+        async def reserve(asks: Any) -> list[Verdict]:
+            asked.append(len(asks))
+            if len(asked) == 1:
+                await missed_call(it, "8613700137000")
+                await it.claim()
+                it.cashier.look()
+            elif asks:
+                second.set()
+            return [Verdict.GRANTED for _ in asks]
+
+        it.cashier._credit.reserve = reserve  # type: ignore[method-assign]
+        running = asyncio.create_task(it.cashier.run())
+        try:
+            await asyncio.wait_for(second.wait(), 20)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    tell(story, charging=settings)
+
+
+def test_an_answer_that_does_not_come_holds_no_other_text_up(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several batches are asked for side by side where money is kept elsewhere, here one text each."""
+    monkeypatch.setitem(cashier._AT_ONCE, "diameter", 1)
+
+    async def story(it: Story) -> None:
+        await text_to_pay(it)
+        await missed_call(it, "8613700137000")
+        await it.claim()
+        asked: list[str] = []
+        granted = asyncio.Event()
+
+        async def reserve(asks: Any) -> list[Verdict]:
+            asked.extend(ask.session for ask in asks)
+            if len(asked) == 1:
+                await asyncio.Event().wait()
+            return [Verdict.GRANTED for _ in asks]
+
+        it.cashier._credit.reserve = reserve  # type: ignore[method-assign]
+        it.cashier._wake = granted.set
+        running = asyncio.create_task(it.cashier.run())
+        try:
+            await asyncio.wait_for(granted.wait(), 20)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        assert len(await it.claim()) == 1
+        assert len(set(asked)) == 2
+
+    tell(story, charging={"keeper": "diameter", "diameter": NOBODY})
 
 
 class Killed(Exception):
@@ -522,9 +685,9 @@ def test_who_asks_so_late_that_all_is_over_gives_back_what_he_was_granted(tell: 
             balances.settle = unheard  # type: ignore[method-assign]
             return await late(asks)
 
-        async def unheard(settlements: Any) -> list[bool]:
+        async def unheard(settlements: Any) -> list[Settled]:
             balances.settle = heard  # type: ignore[method-assign]
-            return [False for _ in settlements]
+            return [Settled.AGAIN for _ in settlements]
 
         balances.reserve = frozen  # type: ignore[method-assign]
         await it.cashier.reserve_some()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.charging.books import Books
 
 from louhua.charging.balances import Balances, Money, judged
-from louhua.charging.credit import Ask, Settlement, Verdict
+from louhua.charging.credit import Ask, Settled, Settlement, Verdict
 from louhua.charging.store import Charge, add_charges, write_ledger
 from louhua.db.pool import Pool, open_pool
 
@@ -54,7 +54,7 @@ def reserve(books: Books, *asks: Ask) -> list[Verdict]:
     return with_pool(books, lambda pool: Balances(pool).reserve(asks))
 
 
-def settle(books: Books, *settlements: Settlement) -> list[bool]:
+def settle(books: Books, *settlements: Settlement) -> list[Settled]:
     return with_pool(books, lambda pool: Balances(pool).settle(settlements))
 
 
@@ -84,7 +84,7 @@ def test_settling_takes_what_was_used_and_frees_the_rest_once(books: Books) -> N
     books.top_up(1000, "1")
     reserve(books, ask("a", "1", 100), ask("b", "1", 300))
     for _ in range(2):
-        assert settle(books, end("a", "1", 60), end("b", "1", 0), end("never", "2", 5)) == [True, True, True]
+        assert settle(books, end("a", "1", 60), end("b", "1", 0), end("never", "2", 5)) == [Settled.DONE] * 3
         assert books.rows("SELECT balance, reserved FROM charging_balance WHERE payer = '1'") == [(940, 0)]
     assert books.rows("SELECT * FROM charging_hold") == []
 
@@ -161,7 +161,7 @@ class Story:
         async with self.pool.connection() as connection, connection.transaction():
             await write_ledger(connection)
             await add_charges(connection, [delivered(item) for item in new])
-        assert all(await self.balances.settle(list(ends.values())))
+        assert set(await self.balances.settle(list(ends.values()))) <= {Settled.DONE}
         for item in new:
             self.has[item.payer] -= item.used
             del self.held[item.session]

@@ -16,6 +16,8 @@ GOES = Fate(goes=True)
 FREE = Fate(goes=True, given=Why.NO_CREDIT)
 HELD = Fate(goes=False, error="no credit", retry=Retry.LATER)
 DROPPED = Fate(goes=False, error="no credit", retry=Retry.FINAL)
+LESS_HELD = Fate(goes=False, error="no credit", retry=Retry.LATER, unsure=True)
+LESS_DROPPED = Fate(goes=False, error="no credit", retry=Retry.FINAL, unsure=True)
 AWAY_FREE = Fate(goes=True, given=Why.CREDIT_AWAY, unsure=True)
 AWAY_HELD = Fate(goes=False, error="credit away", retry=Retry.LATER, unsure=True)
 
@@ -24,11 +26,21 @@ AWAY_HELD = Fate(goes=False, error="credit away", retry=Retry.LATER, unsure=True
     ("verdict", "item", "settings", "fate"),
     [
         (Verdict.GRANTED, Item.MISSED, {"refused": "drop", "away": "hold"}, GOES),
+        (
+            Verdict.FREE,
+            Item.DETAIL,
+            {"refused": "drop", "away": "hold"},
+            Fate(goes=True, given=Why.FREE_OF_CHARGE),
+        ),
         (Verdict.REFUSED, Item.MISSED, {"refused": "free"}, FREE),
         (Verdict.REFUSED, Item.MISSED, {"refused": "hold"}, HELD),
         (Verdict.REFUSED, Item.MISSED, {"refused": "drop"}, DROPPED),
         (Verdict.REFUSED, Item.DETAIL, {"refused": "free"}, FREE),
         (Verdict.REFUSED, Item.DETAIL, {"refused": "hold"}, DROPPED),
+        (Verdict.LESS, Item.MISSED, {"refused": "free"}, FREE),
+        (Verdict.LESS, Item.MISSED, {"refused": "hold"}, LESS_HELD),
+        (Verdict.LESS, Item.MISSED, {"refused": "drop"}, LESS_DROPPED),
+        (Verdict.LESS, Item.DETAIL, {"refused": "hold"}, LESS_DROPPED),
         (Verdict.AWAY, Item.MISSED, {"refused": "drop", "away": "free"}, AWAY_FREE),
         (Verdict.AWAY, Item.MISSED, {"away": "hold"}, AWAY_HELD),
         (Verdict.AWAY, Item.DETAIL, {"away": "hold"}, AWAY_HELD),

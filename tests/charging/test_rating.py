@@ -66,7 +66,9 @@ def test_a_trial_costs_nothing_and_takes_nothing_of_the_quota() -> None:
 def test_what_is_given_away_takes_nothing_of_the_quota(why: Why) -> None:
     usage = Usage()
     usage.add(Item.DETAIL, DAY, Rated(0, why, 100, 1, 0, 0, 0, 0))
-    assert usage.items["detail"][0] == (0 if why in (Why.TRIAL, Why.NO_CREDIT, Why.CREDIT_AWAY) else 1)
+    assert usage.items["detail"][0] == (
+        0 if why in (Why.TRIAL, Why.NO_CREDIT, Why.CREDIT_AWAY, Why.FREE_OF_CHARGE) else 1
+    )
 
 
 def test_an_explanation_names_the_sums_before() -> None:

@@ -47,7 +47,7 @@ def diameter(*peers: str) -> dict[str, Any]:
 
 
 def test_all_is_well(tmp_path: Path, taken: tuple[int, int]) -> None:
-    charging = {"diameter": diameter(f"127.0.0.1:{taken[1]}")}
+    charging = {"keeper": "diameter", "diameter": diameter(f"127.0.0.1:{taken[1]}")}
     found = list(problems(configured(tmp_path, smsc=smsc(taken[1]), charging=charging)))
     assert all(each.ok for each in found)
     assert f"charging.diameter.peers: 127.0.0.1:{taken[1]}" in {each.what for each in found}
@@ -83,7 +83,7 @@ def test_a_busy_web_port_is_named(tmp_path: Path, taken: tuple[int, int]) -> Non
         ({"smsc": []}, "smsc", "add an [[smsc]]"),
         ({"smsc": smsc(1)}, "smsc a", "start the SMSC"),
         (
-            {"charging": {"diameter": diameter("127.0.0.1:1", "[::1]:1")}},
+            {"charging": {"keeper": "diameter", "diameter": diameter("127.0.0.1:1", "[::1]:1")}},
             "charging.diameter.peers: [::1]:1",
             "louhua sandbox ocs",
         ),
@@ -97,6 +97,11 @@ def test_what_is_missing_is_named(tmp_path: Path, sections: dict[str, Any], what
     found = finding(configured(tmp_path, **sections), what)
     assert not found.ok
     assert way_out in found.why
+
+
+def test_a_charging_system_is_looked_at_only_where_it_keeps_the_money(tmp_path: Path) -> None:
+    config = configured(tmp_path, charging={"keeper": "here", "diameter": diameter("127.0.0.1:1")})
+    assert not [found for found in problems(config) if "diameter" in found.what]
 
 
 def test_only_configured_roles_are_looked_at(tmp_path: Path) -> None:

@@ -52,6 +52,16 @@ def test_a_repeat_gets_the_same_answer_and_changes_nothing() -> None:
     assert ledger.balance("861") == 600
 
 
+def test_a_reservation_that_is_not_settled_in_time_is_given_back_and_forgotten() -> None:
+    ledger = Ledger(1000, forget_s=60)
+    ledger.take(request(INITIAL, 400), now=10)
+    ledger.take(request(INITIAL, 500, "t", "862"), now=20)
+    assert ledger.take(request(EVENT, 1, "u"), now=69.9) == Reply(2001, granted=1)
+    assert ledger.balance("861") == 599
+    assert ledger.take(request(TERMINATION, 400), now=70).code == 5002
+    assert (ledger.balance("861"), ledger.balance("862")) == (999, 500)
+
+
 def test_others_money_is_others() -> None:
     ledger = Ledger(1000)
     ledger.put("862", 0)

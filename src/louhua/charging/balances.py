@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from louhua.charging.credit import Ask, Settlement, Verdict
+from louhua.charging.credit import Ask, Settled, Settlement, Verdict
 from louhua.db.pool import Connection, Pool
 
 # Primary key, in the order of the payers, as every writer goes.
@@ -92,7 +92,7 @@ class Balances:
                 await change(connection, [(ask.payer, Money(0, ask.amount)) for ask in new])
         return verdicts
 
-    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         """End reservations; one that is not there has ended before."""
         if settlements:
             used = {given.session: given.used for given in settlements}
@@ -106,7 +106,7 @@ class Balances:
                         for session, payer, amount in await cursor.fetchall()
                     ],
                 )
-        return [True] * len(settlements)
+        return [Settled.DONE] * len(settlements)
 
 
 def judged(

@@ -7,6 +7,7 @@ comes again by its session.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,9 +15,9 @@ import psycopg
 import structlog
 
 from louhua.charging import reservations
-from louhua.charging.credit import Ask, Credit, Settlement, Verdict
+from louhua.charging.credit import Ask, Credit, Settled, Settlement, Verdict
 from louhua.charging.metrics import CREDIT
-from louhua.charging.policy import Fate, fate_of, settle_again_after
+from louhua.charging.policy import TELL_ANEW_AFTER, Fate, fate_of, settle_again_after
 from louhua.charging.reservations import Reservation, State
 from louhua.config import Config
 from louhua.db.pool import Connection, Pool
@@ -27,9 +28,22 @@ from louhua.together import run_together
 
 log = structlog.get_logger()
 
-_AT_ONCE: Final = 500
 _LOOK_EVERY_S: Final = 1.0
 _CLAIMED_FOR: Final = timedelta(seconds=60)
+_AT_ONCE: Final = {"here": 500, "diameter": 100}
+_SIDE_BY_SIDE: Final = {"here": 1, "diameter": 5}
+"""By keeper: in a batch all wait for the slowest answer, so where one may be lost few wait together."""
+
+
+class _Queue:
+    """What is to be asked or told. One of those who work on it waits at a time, so that nobody looks in vain."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.came = asyncio.Event()
+        self.turn = asyncio.Lock()
+        self.more = True
+        """Whether there may be something without having come."""
 
 
 class Cashier:
@@ -50,38 +64,52 @@ class Cashier:
         self._listener = listener
         self._publish = publish
         self._wake = wake
-        self._asks_came = asyncio.Event()
-        self._ends_came = asyncio.Event()
+        self._at_once = _AT_ONCE[config.charging.keeper]
+        self._asks = _Queue(State.ASKED)
+        self._ends = _Queue(State.SETTLING)
 
     def look(self) -> None:
         """There may be something to ask."""
-        self._asks_came.set()
-        self._ends_came.set()
+        self._asks.came.set()
+        self._ends.came.set()
 
     async def run(self) -> None:
         """Work until cancelled."""
+        side_by_side = range(_SIDE_BY_SIDE[self._settings.keeper])
         await run_together(
-            self._loop(self._asks_came, self.reserve_some), self._loop(self._ends_came, self.settle_some)
+            *(self._work(self._asks, self._reserve) for _ in side_by_side),
+            *(self._work(self._ends, self._settle) for _ in side_by_side),
         )
 
-    async def _loop(self, came: asyncio.Event, work: Callable[[], Awaitable[int]]) -> None:
+    async def _work(self, queue: _Queue, work: Callable[[list[Reservation]], Awaitable[None]]) -> None:
         while True:
             try:
-                while await work() == _AT_ONCE:
-                    pass
+                await work(await self._next(queue))
             except psycopg.OperationalError as error:
                 log.warning("cashier.database_away", error=str(error))
-            came.clear()
-            try:
-                await asyncio.wait_for(came.wait(), _LOOK_EVERY_S)
-            except TimeoutError:
-                continue
+
+    async def _next(self, queue: _Queue) -> list[Reservation]:
+        """The next batch, as soon as there is one."""
+        async with queue.turn:
+            while True:
+                if not queue.more:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(queue.came.wait(), _LOOK_EVERY_S)
+                queue.came.clear()  # before the look: what comes meanwhile is seen by the next one
+                queue.more = False
+                items = await self._claim(queue.state)
+                queue.more = len(items) == self._at_once
+                if items:
+                    return items
 
     async def reserve_some(self) -> int:
         """Ask for the money of some texts, and let them go or not; how many."""
         asked = await self._claim(State.ASKED)
-        if not asked:
-            return 0
+        if asked:
+            await self._reserve(asked)
+        return len(asked)
+
+    async def _reserve(self, asked: list[Reservation]) -> None:
         costly = [item for item in asked if item.amount]
         verdicts = dict.fromkeys((item.text_id for item in asked), Verdict.GRANTED)
         answers = await self._credit.reserve([_ask(item) for item in costly])
@@ -104,7 +132,6 @@ class Cashier:
             CREDIT.labels(verdict).inc(count)
         await self._publish(events)
         self._wake()
-        return len(asked)
 
     async def _let_go(self, connection: Connection, fates: dict[int, Fate], now: datetime) -> None:
         granted = [text for text, fate in fates.items() if fate.goes and not fate.given]
@@ -119,25 +146,35 @@ class Cashier:
     async def settle_some(self) -> int:
         """Tell what became of some reservations; how many."""
         ended = await self._claim(State.SETTLING)
-        if not ended:
-            return 0
+        if ended:
+            await self._settle(ended)
+        return len(ended)
+
+    async def _settle(self, ended: list[Reservation]) -> None:
         known = await self._credit.settle([_settlement(item) for item in ended])
         now = datetime.now(UTC)
+        told = list(zip(ended, known, strict=True))
+        done = [item.text_id for item, said in told if said is Settled.DONE]
+        late = {item.text_id: item.used for item, said in told if said is Settled.LATE and not item.late}
+        # What nobody was told is as new, so that an unknown session is known to have taken nothing.
+        new = {
+            item.text_id: item.used for item, said in told
+            if said is Settled.UNSENT and item.used and item.attempts == 1
+        }  # fmt: skip
+        over = {*done, *late, *new}
+        again = [item for item in ended if item.text_id not in over]
         async with self._pool.connection() as connection, connection.transaction():
-            done = [item.text_id for item, sure in zip(ended, known, strict=True) if sure]
             await reservations.remove(connection, done)
-            later = {
-                item.text_id: now + settle_again_after(item.attempts)
-                for item, sure in zip(ended, known, strict=True)
-                if not sure
-            }
-            await reservations.again(connection, later)
-        return len(ended)
+            await reservations.late(connection, late, now + settle_again_after(1))
+            await reservations.settle(connection, new, now + TELL_ANEW_AFTER)
+            await reservations.again(
+                connection, {item.text_id: now + settle_again_after(item.attempts) for item in again}
+            )
 
     async def _claim(self, state: State) -> list[Reservation]:
         now = datetime.now(UTC)
         async with self._pool.connection() as connection:
-            return await reservations.claim(connection, state, now, now + _CLAIMED_FOR, _AT_ONCE)
+            return await reservations.claim(connection, state, now, now + _CLAIMED_FOR, self._at_once)
 
 
 def _ask(item: Reservation) -> Ask:
@@ -158,5 +195,6 @@ def _settlement(item: Reservation) -> Settlement:
         item=item.item,
         used=item.used,
         at=item.created_at,
-        again=item.attempts > 1,
+        again=item.attempts > 1 or item.late,
+        late=item.late,
     )

@@ -15,7 +15,11 @@ class Verdict(StrEnum):
     """An answer to a reservation or a debit."""
 
     GRANTED = "granted"
+    FREE = "free"
+    """Whoever keeps the money takes none for this. No answer to a debit."""
     REFUSED = "refused"
+    LESS = "less"
+    """Refused, and yet something may be reserved: it is settled with 0. No answer to a debit."""
     AWAY = "away"
     """Nobody answered: whether the money is reserved is not known; the same is asked again, or settled with 0."""
 
@@ -35,9 +39,24 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     again: bool = False
 
 
+class Settled(StrEnum):
+    """What is known of a settlement."""
+
+    DONE = "done"
+    AGAIN = "again"
+    """Whether it was heard is not known: the same is told again later."""
+    UNSENT = "unsent"
+    """Nobody was there to be told, and nothing was sent: told again later, as if for the first time."""
+    LATE = "late"
+    """The reservation was over, with nothing taken, and nobody answered who was then asked for the money itself:
+    told again later, as ``late``."""
+
+
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a reservation: ``used`` thousandths of a yuan are charged (never more than were reserved),
-    the rest is free again; 0 gives everything back."""
+    the rest is free again; 0 gives everything back. ``late``: it is known that the reservation is over and nothing
+    was taken, so that the money is taken without one.
+    """
 
     session: str
     payer: str
@@ -45,6 +64,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     used: int
     at: datetime
     again: bool = False
+    late: bool = False
 
 
 class Credit(Protocol):
@@ -53,8 +73,8 @@ class Credit(Protocol):
     async def reserve(self, asks: Sequence[Ask]) -> list[Verdict]:
         """Set money aside, all or nothing for each; answers in the order of the questions."""
 
-    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        """End reservations; whether each is known to have been ended (false: settle it again later)."""
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """End reservations; answers in the order of the settlements."""
 
 
 class Debits(Credit, Protocol):

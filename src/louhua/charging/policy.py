@@ -17,7 +17,7 @@ class Fate(msgspec.Struct, frozen=True):
     """Whether a text goes; ``given`` is why nothing is charged for it.
 
     One that does not go fails with ``error``, and ``retry`` says whether what it tells is tried again. ``unsure``:
-    its money may be reserved all the same, and is given back.
+    its money, or some of it, may be reserved all the same, and is given back.
     """
 
     goes: bool
@@ -28,6 +28,7 @@ class Fate(msgspec.Struct, frozen=True):
 
 
 _GRANTED: Final = Fate(goes=True)
+_FREE: Final = Fate(goes=True, given=Why.FREE_OF_CHARGE)
 _REFUSED: Final = {
     "free": Fate(goes=True, given=Why.NO_CREDIT),
     "hold": Fate(goes=False, error=NO_CREDIT, retry=Retry.LATER),
@@ -43,13 +44,18 @@ def fate_of(verdict: Verdict, item: Item, settings: Charging) -> Fate:
     """What becomes of a text. Details are not held for want of money: who asked for them is told to ask again."""
     if verdict is Verdict.GRANTED:
         return _GRANTED
+    if verdict is Verdict.FREE:
+        return _FREE
     if verdict is Verdict.AWAY:
         return _AWAY[settings.away]
     asked_for = item is Item.DETAIL and settings.refused == "hold"
-    return _REFUSED["drop" if asked_for else settings.refused]
+    fate = _REFUSED["drop" if asked_for else settings.refused]
+    return msgspec.structs.replace(fate, unsure=verdict is Verdict.LESS and not fate.goes)
 
 
 _LONGEST_WAIT: Final = timedelta(minutes=5)
+TELL_ANEW_AFTER: Final = timedelta(minutes=1)
+"""How long to wait before something is settled that nobody was there for."""
 
 
 def settle_again_after(attempts: int) -> timedelta:

@@ -26,11 +26,13 @@ class Why(StrEnum):
     """Refused by whoever keeps the prepaid money, and sent free of charge."""
     CREDIT_AWAY = "credit away"
     """Whoever keeps the prepaid money did not answer; sent free of charge."""
+    FREE_OF_CHARGE = "free of charge"
+    """Whoever keeps the prepaid money takes none for it."""
     RESERVED = "reserved"
     """Prepaid: no more than was reserved."""
 
 
-GIVEN_AWAY: Final = frozenset({Why.TRIAL, Why.NO_CREDIT, Why.CREDIT_AWAY})
+GIVEN_AWAY: Final = frozenset({Why.TRIAL, Why.NO_CREDIT, Why.CREDIT_AWAY, Why.FREE_OF_CHARGE})
 
 
 class Usage(msgspec.Struct):

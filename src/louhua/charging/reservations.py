@@ -2,8 +2,8 @@
 
 ```
  asked ── granted ──▶ granted ── delivered, or failed ──▶ settling ── known to be settled ──▶ (gone)
-   ├───── sent free ──▶ waived ── delivered, or failed ──▶ (gone)
-   └───── not sent: the text fails ──▶ (gone), or settling with 0 where the keeper did not answer
+   ├───── sent free ──▶ waived ── delivered, or failed ──▶ settling with 0
+   └───── not sent: the text fails ──▶ (gone), or settling with 0 where something may be reserved
 ```
 """
 
@@ -17,6 +17,9 @@ import msgspec
 from louhua.charging.plans import Item
 from louhua.charging.rating import Why
 from louhua.db.pool import Connection
+
+_LATE: Final = "late"
+"""Stands for ``why`` in what is settling."""
 
 
 class State(StrEnum):
@@ -100,9 +103,14 @@ class Reservation(msgspec.Struct, frozen=True):
         return f"text-{self.text_id}-{int(self.created_at.timestamp())}"
 
     @property
+    def late(self) -> bool:
+        """Whether its session is over at the keeper with nothing taken, so that the money is taken without one."""
+        return self.why == _LATE
+
+    @property
     def may_be_kept(self) -> bool:
         """Whether the keeper may have set money aside, and must be told how it ended."""
-        return self.amount > 0 and (self.state is State.GRANTED or self.why == Why.CREDIT_AWAY)
+        return self.amount > 0 and self.state in (State.GRANTED, State.WAIVED)
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -171,6 +179,11 @@ async def waived(connection: Connection, texts: Mapping[int, Why]) -> None:
 async def settle(connection: Connection, used: Mapping[int, int], now: datetime) -> None:
     """What is charged of these is known: the keeper is to be told."""
     await _change(connection, list(used), State.SETTLING, used=list(used.values()), due_at=now)
+
+
+async def late(connection: Connection, used: Mapping[int, int], due_at: datetime) -> None:
+    """The sessions of these are over at the keeper with nothing taken; what is charged of them is taken later."""
+    await _change(connection, list(used), State.SETTLING, _LATE, list(used.values()), due_at)
 
 
 async def _change(

@@ -114,7 +114,7 @@ def _alert(config: Config) -> Iterator[Finding]:
         yield Finding("smsc", ok=False, why="no SMSC is configured, so no text can be sent; add an [[smsc]]")
     for smsc in config.smsc:
         yield _smsc(smsc)
-    if config.charging.diameter is not None:
+    if config.charging.diameter is not None and config.charging.keeper == "diameter":
         for peer in config.charging.diameter.peers:
             yield _reachable(
                 "charging.diameter.peers", peer,

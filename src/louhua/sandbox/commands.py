@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,10 @@ def ocs(
     empty: Annotated[
         list[str] | None, typer.Option(help="A number that has no money, e.g. 8613800138000.")
     ] = None,
+    forget: Annotated[
+        str,
+        typer.Option(help="After how long a reservation ends that is not settled, e.g. 10m; by default never."),
+    ] = "",
 ) -> None:
     """Start an online charging system, which keeps balances in memory and prints a line for each request."""
     from louhua.sandbox.ocs import Ocs
@@ -110,7 +115,8 @@ def ocs(
     diameter = _load(config).charging.diameter
     if diameter is None:
         fail("charging.diameter: must be given; docs/charging-diameter.md shows how to try it")
-    ledger = Ledger(round(balance * 1000))
+    forget_s = _seconds(forget)
+    ledger = Ledger(round(balance * 1000), math.inf if forget_s is None else forget_s)
     for number in empty or ():
         ledger.put(number, 0)
     address = listen or diameter.peers[0]

@@ -6,6 +6,7 @@ It is the library's own node, so that Louhua's connection is spoken to by anothe
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ class _Desk(Application):  # type: ignore[misc]  # the library has no types
             return
         request = _read(message)
         with self._one_at_a_time:
-            reply = self._ledger.take(request)
+            reply = self._ledger.take(request, time.monotonic())
             self._tell(request, reply, self._ledger.balance(request.payer))
         self.send_answer(_write(self.generate_answer(message, reply.code), message, reply))
 

@@ -31,7 +31,7 @@ WRONG_BALANCE: Final = "balance unlike the ledger"
 WRONG_RENTAL: Final = "rental unlike the ledger"
 WRONG_FILES: Final = "files unlike the ledger"
 
-_SENT_FREE: Final = frozenset({Why.NO_CREDIT, Why.CREDIT_AWAY})
+_SENT_FREE: Final = frozenset({Why.NO_CREDIT, Why.CREDIT_AWAY, Why.FREE_OF_CHARGE})
 
 
 class Sold(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.peers.freediameter import FreeDiameter, free_port
 
-from louhua.charging.credit import Ask, Settlement
+from louhua.charging.credit import Ask, Settled, Settlement
 from louhua.charging.diameter.online import OnlineCharging
 from louhua.creditors import Diameter
 
@@ -37,8 +37,8 @@ def ask(session: str, amount: int = 100, payer: str = PAYER, *, again: bool = Fa
     return Ask(session=session, payer=payer, item="missed", amount=amount, at=AT, again=again)
 
 
-def used(session: str, amount: int, payer: str = PAYER, *, again: bool = False) -> Settlement:
-    return Settlement(session=session, payer=payer, item="missed", used=amount, at=AT, again=again)
+def used(session: str, amount: int, payer: str = PAYER, **other: Any) -> Settlement:
+    return Settlement(session=session, payer=payer, item="missed", used=amount, at=AT, **other)
 
 
 @asynccontextmanager
@@ -58,13 +58,13 @@ async def charging(config: Diameter, *, connected: bool = True) -> AsyncIterator
 class OcsProcess:
     """``louhua sandbox ocs`` as a user starts it; what it prints is kept."""
 
-    def __init__(self, directory: Path, port: int, client: str, balance: str = "1.000") -> None:
+    def __init__(self, directory: Path, port: int, client: str, balance: str = "1.000", *more: str) -> None:
         self.port = port
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._command = [
             sys.executable, "-m", "louhua.cli", "sandbox", "ocs", "-c", str(directory / "louhua.toml"), "--listen",
-            f"127.0.0.1:{port}", "--balance", balance, "--client", client, "--empty", "8613900139000",
+            f"127.0.0.1:{port}", "--balance", balance, "--client", client, "--empty", "8613900139000", *more,
         ]  # fmt: skip
         (directory / "louhua.toml").write_text(
             f'[charging.diameter]\npeers = ["127.0.0.1:{port}"]\norigin_host = "x.louhua.example"\n'
@@ -159,5 +159,5 @@ def network(directory: Path) -> Iterator[Network]:
 async def until_routed(adapter: OnlineCharging) -> None:
     """Wait until the relay knows its way to the charging system: a session is ended that never was."""
     async with asyncio.timeout(PATIENCE_S):
-        while not (await adapter.settle([used(WARM_UP, 0)]))[0]:
+        while await adapter.settle([used(WARM_UP, 0)]) != [Settled.DONE]:
             await asyncio.sleep(0.1)

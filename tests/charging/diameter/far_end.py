@@ -49,6 +49,11 @@ class FarEnd:
         assert self._writer is not None
         self._writer.write(data)
 
+    def close(self) -> None:
+        """End the last connection."""
+        assert self._writer is not None
+        self._writer.close()
+
     async def until(self, true: Callable[[], Any]) -> None:
         """Wait until something heard makes it true."""
         async with self._news, asyncio.timeout(20):

@@ -19,12 +19,13 @@ from tests.charging.diameter.conversation import (
 )
 from tests.peers.freediameter import free_port
 
-from louhua.charging.credit import Verdict
+from louhua.charging.credit import Settled, Verdict
 from louhua.charging.diameter.online import OnlineCharging
 
 POOR = "8613900139000"
 OWN = "alert1.louhua.example"
 GRANTED, REFUSED, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.AWAY
+DONE, AGAIN = Settled.DONE, Settled.AGAIN
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def assert_balances(net: Network, *expected: str) -> None:
 def test_money_is_reserved_and_charged(net: Network) -> None:
     async def what(adapter: OnlineCharging) -> None:
         assert await adapter.reserve([ask("a", 100)]) == [GRANTED]
-        assert await adapter.settle([used("a", 100)]) == [True]
+        assert await adapter.settle([used("a", 100)]) == [DONE]
 
     talk(net, what)
     assert_balances(net, "0.900", "0.900")
@@ -70,7 +71,7 @@ def test_money_is_reserved_and_charged(net: Network) -> None:
 def test_money_is_given_back_in_whole_or_in_part(net: Network) -> None:
     async def what(adapter: OnlineCharging) -> None:
         assert await adapter.reserve([ask("a", 100), ask("b", 300)]) == [GRANTED, GRANTED]
-        assert await adapter.settle([used("a", 0), used("b", 200)]) == [True, True]
+        assert await adapter.settle([used("a", 0), used("b", 200)]) == [DONE, DONE]
 
     talk(net, what)
     assert_balances(net, "0.900", "0.600", "0.700", "0.800")
@@ -98,8 +99,8 @@ def test_a_debit_takes_money_once(net: Network) -> None:
 def test_what_is_settled_twice_is_charged_once(net: Network) -> None:
     async def what(adapter: OnlineCharging) -> None:
         assert await adapter.reserve([ask("a", 100)]) == [GRANTED]
-        assert await adapter.settle([used("a", 100)]) == [True]
-        assert await adapter.settle([used("a", 100, again=True)]) == [True]
+        assert await adapter.settle([used("a", 100)]) == [DONE]
+        assert await adapter.settle([used("a", 100, again=True)]) == [DONE]
 
     talk(net, what)
     assert_balances(net, "0.900", "0.900", "0.900")
@@ -114,7 +115,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_and_charged_once(net: Network
         net.ocs.thaw()
         await asyncio.to_thread(net.ocs.await_line, "reserve.*;a$")
         assert await adapter.reserve([ask("a", 100, again=True)]) == [GRANTED]
-        assert await adapter.settle([used("a", 100)]) == [True]
+        assert await adapter.settle([used("a", 100)]) == [DONE]
 
     talk(net, what)
     assert_balances(net, "0.900", "0.900", "0.900")
@@ -129,25 +130,47 @@ def test_a_charging_system_that_dies_is_away_until_it_is_back(net: Network) -> N
         await asyncio.sleep(0)
         net.ocs.kill()
         assert await asked == [AWAY]
-        assert await adapter.settle([used("a", 100)]) == [False]
+        assert await adapter.settle([used("a", 100)]) == [AGAIN]
         assert await adapter.debit([ask("rent", 100)]) == [AWAY]
         await asyncio.to_thread(net.ocs.start)
         await until_routed(adapter)
         # What it had reserved is forgotten; what it was asked when it died is asked again.
-        assert await adapter.settle([used("a", 100, again=True)]) == [True]
+        assert await adapter.settle([used("a", 100, again=True)]) == [DONE]
         assert await adapter.reserve([ask("c", 100, again=True)]) == [GRANTED]
         assert await adapter.reserve([ask("c", 100, again=True)]) == [GRANTED]
-        assert await adapter.settle([used("c", 100)]) == [True]
+        assert await adapter.settle([used("c", 100)]) == [DONE]
 
     talk(net, what)
     assert_balances(net, "1.000", "0.900", "0.900", "0.900")
+
+
+def test_what_was_used_of_a_reservation_that_timed_out_is_debited(tmp_path: Path) -> None:
+    """The phone was off for longer than the charging system keeps a session."""
+    ocs = OcsProcess(tmp_path, free_port(), OWN, "1.000", "--forget", "0s")
+
+    async def run() -> None:
+        async with charging(diameter(ocs.port)) as adapter:
+            assert await adapter.reserve([ask("a", 400), ask("b", 400), ask("c", 900)]) == [GRANTED] * 3
+            assert await adapter.settle([used("a", 400), used("b", 0), used("c", 900)]) == [DONE] * 3
+            assert await adapter.settle([used("a", 400, late=True)]) == [DONE]
+
+    ocs.start()
+    try:
+        uvloop.run(run())
+        assert ocs.await_line(r"settle  0.900 .*: 5002, .*;c$")
+        assert ocs.await_line(r"debit   0.400 .*: 2001, balance 0.600, .*;a-late$")
+        assert ocs.await_line(r"debit   0.900 .*: 4012, .*;c-late$")
+        assert ocs.await_line(r"debit   0.400 .*: 2001 \(again\), balance 0.600, .*;a-late$")
+        assert not [line for line in ocs.lines if "b-late" in line]
+    finally:
+        ocs.kill()
 
 
 def test_three_hundred_reservations_at_once(net: Network) -> None:
     async def what(adapter: OnlineCharging) -> None:
         asks = [ask(f"s{number}", 100, f"86138{number:08}") for number in range(300)]
         assert await adapter.reserve(asks) == [GRANTED] * 300
-        assert await adapter.settle([used(each.session, 100, each.payer) for each in asks]) == [True] * 300
+        assert await adapter.settle([used(each.session, 100, each.payer) for each in asks]) == [DONE] * 300
 
     talk(net, what)
     assert_balances(net, *["0.900"] * 600)

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import uvloop
 from diameter.message import Message
 from diameter.message.avp.errors import AvpEncodeError
-from diameter.message.avp.grouped import MultipleServicesCreditControl
+from diameter.message.avp.grouped import MultipleServicesCreditControl, ProxyInfo
 from diameter.message.commands import (
     AbortSessionRequest,
     CreditControlRequest,
@@ -17,6 +18,7 @@ from diameter.message.commands import (
     DeviceWatchdogRequest,
     DisconnectPeerAnswer,
     DisconnectPeerRequest,
+    ReAuthRequest,
 )
 from hypothesis import given
 from hypothesis import strategies as some
@@ -25,13 +27,14 @@ from structlog.testing import capture_logs
 from tests.charging.diameter.conversation import PAYER, ask, charging, diameter, used
 from tests.charging.diameter.far_end import FarEnd, Say, answer, far_end, granted, nothing, welcome
 
-from louhua.charging.credit import Verdict
-from louhua.charging.diameter import link
+from louhua.charging.credit import Settled, Settlement, Verdict
+from louhua.charging.diameter import breaker, link, online
 from louhua.charging.diameter.link import PeerFault
 from louhua.charging.diameter.messages import read
 from louhua.charging.diameter.online import OnlineCharging
 
-GRANTED, REFUSED, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.AWAY
+GRANTED, REFUSED, LESS, AWAY = Verdict.GRANTED, Verdict.REFUSED, Verdict.LESS, Verdict.AWAY
+DONE, AGAIN, UNSENT, LATE = Settled.DONE, Settled.AGAIN, Settled.UNSENT, Settled.LATE
 Talk = Callable[[FarEnd, OnlineCharging], Awaitable[None]]
 
 
@@ -67,23 +70,34 @@ def figure(kind: str, result: str) -> float:
     return REGISTRY.get_sample_value("louhua_diameter_requests_total", {"kind": kind, "result": result}) or 0
 
 
-def test_less_than_was_asked_for_is_given_back() -> None:
-    async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
-        assert await adapter.reserve([ask("a", 100), ask("b", 50)]) == [REFUSED, GRANTED]
-        last = end.heard[-1]
-        assert (last.session_id, last.cc_request_type) == ("louhua.example;louhua;a", 3)
-        unit = last.multiple_services_credit_control[0].used_service_unit[0]
-        assert unit.cc_money.unit_value.value_digits == 0
+def test_less_than_was_asked_for_is_refused_and_to_be_given_back() -> None:
+    async def talk(_: FarEnd, adapter: OnlineCharging) -> None:
+        assert await adapter.reserve([ask("a", 100), ask("b", 50)]) == [LESS, GRANTED]
 
     meet(lambda request: answer(request, service=granted(60)), talk)
 
 
-def test_a_service_refused_in_an_open_session_ends_the_session() -> None:
-    async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
-        assert await adapter.reserve([ask("a")]) == [REFUSED]
-        assert [each.cc_request_type for each in end.heard] == [1, 3]
+def test_a_service_refused_in_an_open_session_leaves_a_session_to_end() -> None:
+    async def talk(_: FarEnd, adapter: OnlineCharging) -> None:
+        assert await adapter.reserve([ask("a")]) == [LESS]
 
     meet(lambda request: answer(request, service=MultipleServicesCreditControl(result_code=4012)), talk)
+
+
+@pytest.mark.parametrize(("taken", "debited"), [(granted(60), 60), (granted(100, currency=978), 0)])
+def test_a_debit_of_less_is_not_refused(taken: Any, debited: int) -> None:
+    """Money was taken: refused, it would be taken again by a session of another name."""
+
+    async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
+        with capture_logs() as logs:
+            assert await adapter.debit([ask("a", 100)]) == [AWAY]
+            assert await adapter.debit([ask("a", 100, again=True)]) == [AWAY]
+        assert [each.session_id for each in end.heard] == ["louhua.example;louhua;a"] * 2
+        (first, *_) = [each for each in logs if each["log_level"] == "warning"]
+        assert (first["event"], first["asked"], first["debited"]) == ("diameter.debited_less", 100, debited)
+        assert PAYER not in str(logs)
+
+    meet(lambda request: answer(request, service=taken), talk)
 
 
 def test_a_debit_that_is_refused_has_no_session_to_end() -> None:
@@ -91,7 +105,51 @@ def test_a_debit_that_is_refused_has_no_session_to_end() -> None:
         assert await adapter.debit([ask("a", 100)]) == [REFUSED]
         assert len(end.heard) == 1
 
-    meet(lambda request: answer(request, service=granted(60)), talk)
+    meet(lambda request: answer(request, service=MultipleServicesCreditControl(result_code=4012)), talk)
+
+
+def unknown(outcome: str) -> float:
+    return REGISTRY.get_sample_value("louhua_diameter_unknown_sessions_total", {"outcome": outcome}) or 0
+
+
+@pytest.mark.parametrize(
+    ("code", "about", "said", "sessions", "outcome"),
+    [
+        (2001, used("a", 9), DONE, ["a", "a-late"], "debited"),
+        (4011, used("a", 9), DONE, ["a", "a-late"], "debited"),
+        (4012, used("a", 9), DONE, ["a", "a-late"], "refused"),
+        (5012, used("a", 9), LATE, ["a", "a-late"], ""),
+        (None, used("a", 9), LATE, ["a", "a-late"], ""),
+        (2001, used("a", 9, late=True, again=True), DONE, ["a-late"], "debited"),
+        (5012, used("a", 9, late=True, again=True), LATE, ["a-late"], ""),
+        (2001, used("a", 0), DONE, ["a"], ""),
+        (2001, used("a", 9, again=True), DONE, ["a"], "unclear"),  # its earlier settlement may have been heard
+    ],
+)
+def test_what_was_used_of_a_session_nobody_knows_is_debited_by_one_of_its_own(
+    code: int | None, about: Settlement, said: Settled, sessions: list[str], outcome: str
+) -> None:
+    outcomes = ("debited", "refused", "unclear")
+
+    def say(request: Any) -> bytes:
+        return answer(request, 5002 if request.cc_request_type == 3 else code)
+
+    async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
+        before = {each: unknown(each) for each in outcomes}
+        with capture_logs() as logs:
+            assert await adapter.settle([about]) == [said]
+        assert [each.session_id.rpartition(";")[2] for each in end.heard] == sessions
+        debits = [each for each in end.heard if each.cc_request_type == 4]
+        assert all(each.header.is_retransmit is about.late for each in debits)
+        amounts = [each.multiple_services_credit_control[0].requested_service_unit.cc_money for each in debits]
+        assert all(money.unit_value.value_digits == about.used for money in amounts)
+        assert {each: unknown(each) - before[each] for each in outcomes} == {
+            each: int(each == outcome) for each in outcomes
+        }
+        assert [each["event"] for each in logs] == ["diameter.late_refused"] * (outcome == "refused")
+        assert PAYER not in str(logs)
+
+    meet(say, talk)
 
 
 def test_answers_in_any_order_find_their_questions() -> None:
@@ -112,20 +170,82 @@ def test_answers_in_any_order_find_their_questions() -> None:
 
 def test_no_more_wait_for_an_answer_than_the_window_has() -> None:
     async def talk(end: FarEnd, _: OnlineCharging) -> None:
-        config = diameter(end.port, timeout="300ms", window=5)
+        config = diameter(end.port, window=5)
         async with charging(config) as adapter:
             asked = asyncio.create_task(adapter.reserve([ask(f"s{number}") for number in range(8)]))
             await end.until(lambda: len(end.heard) == 5)
             await asyncio.sleep(0.05)
             assert len(end.heard) == 5
-            assert await asked == [AWAY] * 8
-            sent = [each for each in end.heard if isinstance(each, CreditControlRequest)]
-            assert len(sent) == 8
+            end.say = answer
+            end.send(b"".join(map(answer, end.heard)))
+            assert await asked == [GRANTED] * 8
 
-    def say(request: Any) -> bytes | None:
+    meet(nothing, talk)
+
+
+def test_who_has_no_turn_in_time_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(online, "_TURN_S", 0.05)
+
+    async def talk(end: FarEnd, _: OnlineCharging) -> None:
+        async with charging(diameter(end.port, window=1, timeout="20s")) as adapter:
+            asked = asyncio.create_task(adapter.reserve([ask("a"), ask("b"), ask("c")]))
+            before = figure("settle", "no turn")
+            await end.until(lambda: end.heard)
+            assert await adapter.settle([used("d", 1)]) == [UNSENT]
+            assert figure("settle", "no turn") == before + 1
+            end.send(answer(end.heard[0]))
+            assert await asked == [GRANTED, AWAY, AWAY]
+            assert len(end.heard) == 1
+
+    meet(nothing, talk)
+
+
+def test_while_a_system_hangs_behind_a_relay_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hangs(request: Any) -> bytes | None:
         return watchdog_answer(request) if isinstance(request, DeviceWatchdogRequest) else None
 
-    meet(say, talk)
+    async def talk(end: FarEnd, _: OnlineCharging) -> None:
+        async with charging(diameter(end.port, window=3, timeout="300ms")) as adapter:
+            with capture_logs() as logs:
+                assert await adapter.reserve([ask(f"s{number}") for number in range(9)]) == [AWAY] * 9
+                monkeypatch.setattr(breaker, "TRY_EVERY_S", 3600)
+                for _round in range(100):  # without end, if each waited
+                    assert await adapter.reserve([ask("a")] * 9) == [AWAY] * 9
+                    assert await adapter.settle([used("a", 1)] * 9) == [UNSENT] * 9
+                    assert await adapter.debit([ask("a")] * 9) == [AWAY] * 9
+            questions = [each for each in end.heard if isinstance(each, CreditControlRequest)]
+            assert 3 <= len(questions) < 6, "places are free again one after another"
+            assert [each["event"] for each in logs] == ["diameter.hangs", "diameter.no_answer"]
+            assert "no request is answered" in adapter.health().detail
+            assert REGISTRY.get_sample_value("louhua_diameter_hangs") == 1
+            await it_answers_again(end, adapter)
+
+    async def it_answers_again(end: FarEnd, adapter: OnlineCharging) -> None:
+        monkeypatch.setattr(breaker, "TRY_EVERY_S", 0)
+        assert await adapter.reserve([ask("b")]) == [AWAY], "it is asked and not waited for"
+        await end.until(lambda: getattr(end.heard[-1], "session_id", "").endswith(";b"))
+        end.say = answer
+        end.send(answer(end.heard[-1]))
+        async with asyncio.timeout(20):
+            while adapter.health().detail:
+                await asyncio.sleep(0.01)
+        assert REGISTRY.get_sample_value("louhua_diameter_hangs") == 0
+        assert await adapter.reserve([ask("c")] * 9) == [GRANTED] * 9
+
+    meet(hangs, talk)
+
+
+def test_a_settlement_that_tries_a_system_that_hung_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "TRY_EVERY_S", 0)
+
+    async def talk(end: FarEnd, _: OnlineCharging) -> None:
+        async with charging(diameter(end.port, window=1, timeout="300ms")) as adapter:
+            assert await adapter.settle([used("a", 1)]) == [AGAIN]
+            end.say = answer
+            assert await adapter.settle([used("a", 1, again=True)]) == [DONE]
+            assert await adapter.reserve([ask("b")]) == [GRANTED]
+
+    meet(lambda request: watchdog_answer(request) if isinstance(request, DeviceWatchdogRequest) else None, talk)
 
 
 def watchdog_answer(request: Any) -> bytes:
@@ -185,14 +305,37 @@ def test_the_peers_watchdog_is_answered() -> None:
     meet(nothing, talk)
 
 
-def test_a_request_that_is_not_for_us_is_refused() -> None:
+def test_a_peer_that_closes_the_connection_is_named_so() -> None:
     async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
-        end.send(request_of(AbortSessionRequest, session_id="louhua.example;louhua;a", auth_application_id=4))
+        with capture_logs() as logs:
+            end.close()
+            async with asyncio.timeout(20):
+                while not adapter.health().detail:
+                    await asyncio.sleep(0)
+        assert adapter.health().detail == f"127.0.0.1:{end.port}: the peer closed the connection"
+        assert [(each["event"], each["why"]) for each in logs] == [
+            ("diameter.away", "the peer closed the connection")
+        ]
+
+    meet(nothing, talk)
+
+
+@pytest.mark.parametrize("kind", [AbortSessionRequest, ReAuthRequest])
+def test_a_request_that_is_not_for_us_is_refused(kind: type[Any]) -> None:
+    proxies = [
+        ProxyInfo(proxy_host=f"proxy{number}.ocs.example".encode(), proxy_state=b"\x07") for number in (1, 2)
+    ]
+
+    async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
+        session = "louhua.example;louhua;a"
+        end.send(request_of(kind, session_id=session, auth_application_id=4, proxy_info=proxies))
         await end.until(lambda: end.heard)
         (said,) = end.heard
         assert said.result_code == 3001
         assert said.header.is_error
-        assert said.session_id == "louhua.example;louhua;a"
+        assert said.session_id == session
+        assert [each.proxy_host for each in said.proxy_info] == [each.proxy_host for each in proxies]
+        assert {each.proxy_state for each in said.proxy_info} == {b"\x07"}
         assert adapter.health().detail == ""
 
     meet(nothing, talk)
@@ -232,11 +375,43 @@ def test_what_was_asked_when_the_connection_ends_is_away_at_once() -> None:
     async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
         before = figure("settle", "lost")
         async with asyncio.timeout(10):
-            assert await adapter.settle([used("a", 1), used("b", 1)]) == [False, False]
+            assert await adapter.settle([used("a", 1), used("b", 1)]) == [AGAIN, AGAIN]
         assert figure("settle", "lost") == before + 2
         await end.until(lambda: end.connections >= 2)
 
-    meet(lambda _: b"not Diameter at all", talk, timeout="1m")
+    meet(lambda _: b"not Diameter at all", talk, timeout="20s")
+
+
+def test_a_connection_that_is_reset_harms_nobody_who_asks() -> None:
+    """The transport is closed some turns of the loop before the connection ends: somebody asks in each of them."""
+
+    async def talk(end: FarEnd, adapter: OnlineCharging) -> None:
+        adapter._links[0]._wire.transport.abort()  # type: ignore[union-attr]
+        asked: list[asyncio.Task[list[Verdict]]] = []
+        while adapter._links[0]._up:
+            asked.append(asyncio.create_task(adapter.reserve([ask(f"s{len(asked)}")])))
+            await asyncio.sleep(0)
+        assert len(asked) > 1
+        assert await asyncio.gather(*asked) == [[AWAY]] * len(asked)
+        await end.until(lambda: end.connections == 2)
+
+    meet(nothing, talk)
+
+
+def test_who_stops_while_a_connection_is_reset_says_nothing_on_it() -> None:
+    async def run() -> None:
+        async with far_end(nothing) as end:
+            with capture_logs() as logs:
+                async with charging(diameter(end.port)) as adapter:
+                    wire = adapter._links[0]._wire
+                    assert wire is not None
+                    wire.transport.get_protocol().connection_lost = Mock()  # type: ignore[method-assign]
+                    wire.transport.abort()
+                    for _turn in range(3):
+                        await asyncio.sleep(0)
+            assert [each["event"] for each in logs] == ["diameter.up"]
+
+    uvloop.run(run())
 
 
 @pytest.mark.parametrize(
@@ -284,6 +459,7 @@ def test_a_peer_that_cannot_be_reached_is_tried_for_ever(peer: str) -> None:
             while "not yet connected" in adapter.health().detail:
                 await asyncio.sleep(0.02)
             assert await adapter.debit([ask("a")]) == [AWAY]
+            assert await adapter.settle([used("a", 1)]) == [UNSENT]
 
     uvloop.run(run())
 

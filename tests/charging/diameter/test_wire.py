@@ -12,7 +12,7 @@ import pytest
 import uvloop
 from tests.charging.diameter.conversation import PATIENCE_S, PAYER, ask, charging, network, until_routed, used
 
-from louhua.charging.credit import Verdict
+from louhua.charging.credit import Settled, Verdict
 
 FIELDS = (
     "diameter.flags.request", "diameter.flags.T", "diameter.Session-Id", "diameter.CC-Request-Type",
@@ -76,7 +76,7 @@ def test_the_conversation_on_the_wire(tmp_path: Path) -> None:
             async with charging(net.config) as adapter:
                 await until_routed(adapter)
                 assert await adapter.reserve([ask("wire", 250)]) == [Verdict.GRANTED]
-                assert await adapter.settle([used("wire", 150, again=True)]) == [True]
+                assert await adapter.settle([used("wire", 150, again=True)]) == [Settled.DONE]
                 assert await adapter.debit([ask("rent", 500)]) == [Verdict.GRANTED]
 
         file = tmp_path / "conversation.pcapng"

@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 import pytest
 from tests.charging.books import Books, noon
 
-from louhua.charging.credit import Ask, Settlement, Verdict
+from louhua.charging.credit import Ask, Settled, Settlement, Verdict
 from louhua.charging.run.runner import Ending, RentalRun
 from louhua.subscribers.profiles import Status
 
@@ -51,7 +51,7 @@ class Elsewhere:
     async def reserve(self, asks: Sequence[Ask]) -> list[Verdict]:
         raise NotImplementedError
 
-    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
         raise NotImplementedError
 
 

@@ -64,6 +64,10 @@ class Silence(StrEnum):
     LOST = "lost"
     """The connection ended meanwhile."""
     TIMEOUT = "timeout"
+    NO_TURN = "no turn"
+    """It was not sent: too many others wait for their answers."""
+    HELD_BACK = "held back"
+    """Nobody answers any more: it was not sent, or is a reservation that tried and is not waited for."""
 
 
 class PeerFault(Exception):
@@ -98,8 +102,8 @@ class Link:
 
     @property
     def up(self) -> bool:
-        """Whether it takes requests."""
-        return self._up
+        """Whether it takes requests. One that was reset is closed some turns of the loop before it ends."""
+        return self._up and self._wire is not None and not self._wire.is_closing()
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -107,7 +111,9 @@ class Link:
             self._pause = RETRY_S
             try:
                 await self._connection()
-            except (OSError, EOFError, TimeoutError, PeerFault) as error:
+            except EOFError:
+                self._away("the peer closed the connection")
+            except (OSError, TimeoutError, PeerFault) as error:
                 self._away(str(error) or "no answer")
             except Exception as error:  # whatever else a peer's bytes, or its name, lead the libraries to
                 log.exception("diameter.fault", peer=self.address)
@@ -133,7 +139,7 @@ class Link:
             self._turn(up=True)
             await run_together(self._serve(reader), self._watch())
         except asyncio.CancelledError:
-            if self._up:
+            if self.up:
                 self._post(_disconnection(self._config))
             raise
         except Exception:
@@ -203,6 +209,7 @@ class Link:
         elif code != CMD_DEVICE_WATCHDOG:
             # A server may ask for the end of a session (RFC 8506, 5.5); ours end when the text's fate is known.
             answer.session_id = getattr(request, "session_id", None)
+            answer.proxy_info = getattr(request, "proxy_info", [])  # proxies find their way by it (RFC 6733, 6.2)
             answer.header.is_error = True
             answer.result_code = E_RESULT_CODE_DIAMETER_COMMAND_UNSUPPORTED
         self._post(answer)
@@ -225,7 +232,7 @@ class Link:
         """Send a request; the future is its answer, or a ``Silence``."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        if not self._up:
+        if not self.up:
             future.set_result(Silence.NO_PEER)
             return future
         self._post(request)
@@ -239,7 +246,8 @@ class Link:
             number = next(self._numbers)
             message.header.hop_by_hop_identifier = message.header.end_to_end_identifier = number
         assert self._wire is not None
-        self._wire.write(message.as_bytes())
+        if not self._wire.is_closing():  # else uvloop raises, and the end of the connection is on its way
+            self._wire.write(message.as_bytes())
 
     def _too_late(self, number: int, sent_at: float) -> None:
         _settle(self._waiting.pop(number).future, Silence.TIMEOUT)

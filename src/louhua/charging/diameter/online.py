@@ -4,22 +4,31 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 import structlog
 
-from louhua.charging.credit import Ask, Settlement, Verdict
+from louhua.charging.credit import Ask, Settled, Settlement, Verdict
+from louhua.charging.diameter.breaker import Breaker
 from louhua.charging.diameter.link import BREATH, Link, Silence
 from louhua.charging.diameter.messages import debit, read, reservation, termination
-from louhua.charging.diameter.metrics import REQUESTS
-from louhua.charging.diameter.results import Answer, ended, left_open, verdict
+from louhua.charging.diameter.metrics import HANGS, REQUESTS, UNKNOWN_SESSIONS
+from louhua.charging.diameter.results import Answer, debited, is_less, is_lost, reserved, settled, settled_late
 from louhua.creditors import Diameter
 from louhua.health import Check
 from louhua.numbers import masked
 from louhua.together import run_together
 
 log = structlog.get_logger()
+
+_SILENT: Final = 20
+"""Requests in a row without answer, or as many as the window has, after which the others are held back."""
+_TURN_S: Final = 8.0
+"""A text, or a settlement, that has no place in the window by then is away. Two such waits and two of the longest
+``timeout`` are over within the minute for which whoever asks has claimed it."""
+_UNSENT: Final = frozenset({Silence.NO_PEER, Silence.NO_TURN, Silence.HELD_BACK})
+"""Of a settlement these mean that nobody has it."""
 
 
 class OnlineCharging:
@@ -29,6 +38,7 @@ class OnlineCharging:
         self._config = config
         self._timeout_s = config.timeout.total_seconds()
         self._window = asyncio.Semaphore(config.window)
+        self._breaker = Breaker(min(config.window, _SILENT))
         self._connected = asyncio.Event()
         numbers = _identifiers()
         self._links = [Link(peer, config, numbers, self._changed) for peer in config.peers]
@@ -53,71 +63,166 @@ class OnlineCharging:
         The role is well without them: what becomes of texts meanwhile is a policy.
         """
         away = [f"{link.address}: {link.why}" for link in self._links if not link.up]
-        return Check(ok=True, detail="; ".join(away))
+        hangs = ["no request is answered; one a second is tried"] if self._breaker.open else []
+        return Check(ok=True, detail="; ".join(away + hangs))
 
     async def reserve(self, asks: Sequence[Ask]) -> list[Verdict]:
-        """Set money aside, all or nothing for each; where less is granted, it is given back at once."""
-        answers = await self._exchange("reserve", [(reservation, ask) for ask in asks])
-        short = [
-            Settlement(session=ask.session, payer=ask.payer, item=ask.item, used=0, at=ask.at)
-            for ask, answer in zip(asks, answers, strict=True)
-            if answer is not None and left_open(answer, ask.amount)
-        ]
-        if short:
-            given_back = await self.settle(short)
-            log.info("diameter.granted_less", sessions=len(short), given_back=sum(given_back))
-        return self._judge(asks, answers)
+        """Set money aside, all or nothing for each."""
+        questions = [(reservation, ask) for ask in asks]
+        return _judged(reserved, asks, _heard(await self._exchange("reserve", questions, _TURN_S)))
 
     async def debit(self, asks: Sequence[Ask]) -> list[Verdict]:
         """Take money at once."""
-        return self._judge(asks, await self._exchange("debit", [(debit, ask) for ask in asks]))
+        return _judged(debited, asks, await self._debits(asks))
 
-    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
-        """End reservations; a session that the server does not know has ended before."""
-        answers = await self._exchange("settle", [(termination, given) for given in settlements])
-        for given, answer in zip(settlements, answers, strict=True):
-            if answer is not None and not ended(answer):
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """End reservations; what was used of a session that the server does not know is debited."""
+        known = [given for given in settlements if not given.late]
+        answers = await self._exchange("settle", [(termination, given) for given in known], _TURN_S)
+        said = dict.fromkeys((given.session for given in settlements), Settled.LATE)
+        for given, answer in zip(known, answers, strict=True):
+            if isinstance(answer, Silence):
+                said[given.session] = Settled.UNSENT if answer in _UNSENT else Settled.AGAIN
+                continue
+            said[given.session] = settled(answer, given)
+            if said[given.session] is Settled.AGAIN:
                 log.warning("diameter.not_settled", payer=masked(given.payer), code=answer.code)
-        return [answer is not None and ended(answer) for answer in answers]
+            if said[given.session] is Settled.DONE and is_lost(answer, given):
+                UNKNOWN_SESSIONS.labels("unclear").inc()
+        late = [given for given in settlements if said[given.session] is Settled.LATE]
+        said.update(zip((given.session for given in late), await self._settle_late(late), strict=True))
+        return [said[given.session] for given in settlements]
 
-    def _judge(self, asks: Sequence[Ask], answers: Sequence[Answer | None]) -> list[Verdict]:
-        verdicts = []
+    async def _settle_late(self, settlements: Sequence[Settlement]) -> list[Settled]:
+        """Debit what was used of sessions that the server does not know, each by a session of its own."""
+        asks = [_late(given) for given in settlements]
+        found = []
+        for ask, answer in zip(asks, await self._debits(asks, _TURN_S), strict=True):
+            found.append(settled_late(answer, ask.amount))
+            if answer is None or found[-1] is Settled.LATE:
+                continue
+            refused = debited(answer, ask.amount) is Verdict.REFUSED
+            UNKNOWN_SESSIONS.labels("refused" if refused else "debited").inc()
+            if refused:
+                log.warning("diameter.late_refused", payer=masked(ask.payer), amount=ask.amount, code=answer.code)
+        return found
+
+    async def _debits(self, asks: Sequence[Ask], within_s: float | None = None) -> list[Answer | None]:
+        answers = _heard(await self._exchange("debit", [(debit, ask) for ask in asks], within_s))
         for ask, answer in zip(asks, answers, strict=True):
-            said = Verdict.AWAY if answer is None else verdict(answer, ask.amount)
-            if answer is not None and said is not Verdict.GRANTED:
-                log.info("diameter.not_granted", payer=masked(ask.payer), code=answer.code, verdict=said)
-            verdicts.append(said)
-        return verdicts
+            if answer is not None and is_less(answer, ask.amount):
+                log.warning(
+                    "diameter.debited_less", payer=masked(ask.payer), asked=ask.amount, debited=answer.granted
+                )
+        return answers
 
-    async def _exchange(self, kind: str, questions: Sequence[tuple[Any, Ask | Settlement]]) -> list[Answer | None]:
-        """Ask everything, a window at once; the answers in order, ``None`` where there was none."""
+    async def _exchange(
+        self, kind: str, questions: Sequence[tuple[Any, Ask | Settlement]], within_s: float | None = None
+    ) -> list[Answer | Silence]:
+        """Ask everything, a window at once; the answers in order.
+
+        Nothing is sent later than ``within_s`` from now.
+        """
+        until = None if within_s is None else asyncio.get_running_loop().time() + within_s
         futures: list[asyncio.Future[Any]] = []
         for number, (encode, about) in enumerate(questions, 1):
-            await self._window.acquire()
-            link = next((link for link in self._links if link.up), self._links[0])
-            try:
-                future = link.send(encode(self._config, about), self._timeout_s)
-            except Exception:
-                self._window.release()
-                raise
-            future.add_done_callback(lambda _: self._window.release())
-            futures.append(future)
+            futures.append(await self._send(kind, encode, about, until))
             if number % BREATH == 0:
                 await asyncio.sleep(0)
         silent: Counter[Silence] = Counter()
-        answers: list[Answer | None] = []
+        answers: list[Answer | Silence] = []
         for result in await asyncio.gather(*futures):
             if isinstance(result, Silence):
                 silent[result] += 1
-                answers.append(None)
+                answers.append(result)
                 REQUESTS.labels(kind, result).inc()
             else:
                 answer = read(result, self._config.currency)
                 answers.append(answer)
                 REQUESTS.labels(kind, str(answer.code)).inc()
+        del silent[Silence.HELD_BACK]  # it was told when that began
         for why, count in silent.items():
             log.warning("diameter.no_answer", kind=kind, why=why, requests=count)
         return answers
+
+    async def _send(
+        self, kind: str, encode: Any, about: Ask | Settlement, until: float | None
+    ) -> asyncio.Future[Any]:
+        """Send a request when it is its turn; the future is its answer, or a ``Silence``."""
+        if self._breaker.open and self._window.locked():
+            return _silent(Silence.HELD_BACK)
+        if not await self._turn(until):
+            return _silent(Silence.NO_TURN)
+        link = next((link for link in self._links if link.up), self._links[0])
+        tries = self._breaker.open and link.up
+        if tries and not self._breaker.may_try(asyncio.get_running_loop().time()):
+            self._window.release()
+            return _silent(Silence.HELD_BACK)
+        try:
+            future = link.send(encode(self._config, about), self._timeout_s)
+        except Exception:
+            self._window.release()
+            raise
+        future.add_done_callback(self._over)
+        # A text does not wait for what is probably not answered: it may be reserved, and is settled with 0.
+        return _silent(Silence.HELD_BACK) if tries and kind == "reserve" else future
+
+    async def _turn(self, until: float | None) -> bool:
+        """Wait for a place in the window; whether there was one in time."""
+        if until is not None and asyncio.get_running_loop().time() >= until:
+            return False
+        try:
+            async with asyncio.timeout_at(until):
+                await self._window.acquire()
+        except TimeoutError:
+            return False
+        return True
+
+    def _over(self, future: asyncio.Future[Any]) -> None:
+        """A request has its answer, or will have none."""
+        self._window.release()
+        result = None if future.cancelled() else future.result()
+        if result is Silence.TIMEOUT:
+            if self._breaker.timed_out(asyncio.get_running_loop().time()):
+                HANGS.set(1)
+                log.warning("diameter.hangs", timeout=self._timeout_s)
+        elif result is not None and not isinstance(result, Silence) and self._breaker.answered():
+            HANGS.set(0)
+            log.info("diameter.answers")
+
+
+def _heard(answers: Sequence[Answer | Silence]) -> list[Answer | None]:
+    return [None if isinstance(answer, Silence) else answer for answer in answers]
+
+
+def _judged(
+    rule: Callable[[Answer, int], Verdict], asks: Sequence[Ask], answers: Sequence[Answer | None]
+) -> list[Verdict]:
+    """What the answers mean, by a rule of ``results``."""
+    verdicts = []
+    for ask, answer in zip(asks, answers, strict=True):
+        said = Verdict.AWAY if answer is None else rule(answer, ask.amount)
+        if answer is not None and said not in {Verdict.GRANTED, Verdict.FREE}:
+            log.info("diameter.not_granted", payer=masked(ask.payer), code=answer.code, verdict=said)
+        verdicts.append(said)
+    return verdicts
+
+
+def _late(given: Settlement) -> Ask:
+    return Ask(
+        session=f"{given.session}-late",
+        payer=given.payer,
+        item=given.item,
+        amount=given.used,
+        at=given.at,
+        again=given.late,
+    )
+
+
+def _silent(why: Silence) -> asyncio.Future[Any]:
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    future.set_result(why)
+    return future
 
 
 def _identifiers() -> Iterator[int]:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from louhua.charging.credit import Verdict
+from louhua.charging.credit import Settled, Settlement, Verdict
 
 
 class Code(IntEnum):
@@ -30,7 +30,7 @@ class Code(IntEnum):
 VERDICTS: Final[Mapping[int, Verdict]] = {
     Code.SUCCESS: Verdict.GRANTED,
     # The service can be granted and needs no credit control, for instance because it is free (RFC 8506, 9.1).
-    Code.CREDIT_CONTROL_NOT_APPLICABLE: Verdict.GRANTED,
+    Code.CREDIT_CONTROL_NOT_APPLICABLE: Verdict.FREE,
     Code.END_USER_SERVICE_DENIED: Verdict.REFUSED,
     Code.CREDIT_LIMIT_REACHED: Verdict.REFUSED,
     Code.AUTHORIZATION_REJECTED: Verdict.REFUSED,
@@ -43,7 +43,7 @@ VERDICTS: Final[Mapping[int, Verdict]] = {
 
 ENDED: Final[frozenset[int]] = frozenset({
     Code.SUCCESS,
-    Code.UNKNOWN_SESSION_ID,  # it was ended before, by us or by its time
+    Code.UNKNOWN_SESSION_ID,  # it was ended before, by us or by its time; see ``settled``
     Code.CREDIT_CONTROL_NOT_APPLICABLE,  # nothing was reserved
     # The server took the end of the session and says what it thinks of the subscriber (RFC 8506, 7); asking again
     # would not change it.
@@ -64,21 +64,52 @@ class Answer(msgspec.Struct, frozen=True):
     """Whether the message as a whole succeeded, so that the server has a session."""
 
 
-def verdict(answer: Answer, amount: int) -> Verdict:
-    """What an answer to a reservation or a debit of ``amount`` means; all or nothing.
+def reserved(answer: Answer, amount: int) -> Verdict:
+    """What an answer to a reservation of ``amount`` means; all or nothing.
 
-    A server that names no money rates the item itself, and has granted it (TS 32.299, centralised rating).
+    A server that names no money rates the item itself, and has granted it (TS 32.299, centralised rating). One
+    that refuses within a message that succeeded has a session, which has to be ended.
     """
-    if answer.code == Code.SUCCESS and answer.granted is not None and answer.granted < amount:
-        return Verdict.REFUSED
-    return VERDICTS.get(answer.code, Verdict.AWAY)
+    if is_less(answer, amount):
+        return Verdict.LESS
+    said = VERDICTS.get(answer.code, Verdict.AWAY)
+    return Verdict.LESS if said is Verdict.REFUSED and answer.opened else said
 
 
-def left_open(answer: Answer, amount: int) -> bool:
-    """Whether the server has a session of a reservation that is refused, which has to be ended."""
-    return answer.opened and verdict(answer, amount) is Verdict.REFUSED
+def debited(answer: Answer, amount: int) -> Verdict:
+    """What an answer to a debit of ``amount`` means. Less, or another currency, is money that was taken all the
+    same: nobody may take the rest of it by a new session, so it is not refused. What is free of charge is had."""
+    said = Verdict.AWAY if is_less(answer, amount) else VERDICTS.get(answer.code, Verdict.AWAY)
+    return Verdict.GRANTED if said is Verdict.FREE else said
 
 
-def ended(answer: Answer) -> bool:
-    """Whether a reservation is over after this answer to its settlement."""
-    return answer.code in ENDED
+def is_less(answer: Answer, amount: int) -> bool:
+    """Whether money was granted, and not all that was asked for."""
+    return answer.code == Code.SUCCESS and answer.granted is not None and answer.granted < amount
+
+
+def settled(answer: Answer, about: Settlement) -> Settled:
+    """What an answer to a settlement means.
+
+    A session that the server does not know has ended by its time, or was another server's: what was used of it is
+    still to be taken. Of one that is settled again nobody knows: the answer that was lost may have said that the
+    money was taken, and a session is forgotten after that.
+    """
+    if is_lost(answer, about) and not about.again:
+        return Settled.LATE
+    return Settled.DONE if answer.code in ENDED else Settled.AGAIN
+
+
+def is_lost(answer: Answer, about: Settlement) -> bool:
+    """Whether there is something to be taken of a session that the server does not know."""
+    return answer.code == Code.UNKNOWN_SESSION_ID and about.used > 0
+
+
+def settled_late(answer: Answer | None, amount: int) -> Settled:
+    """What an answer means to a debit of what was used of a session that the server does not know.
+
+    What is refused, or less, would be so for ever.
+    """
+    if answer is None or (debited(answer, amount) is Verdict.AWAY and not is_less(answer, amount)):
+        return Settled.LATE
+    return Settled.DONE

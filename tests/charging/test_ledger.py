@@ -15,7 +15,8 @@ from louhua.charging.deliveries import Charger, Delivery
 from louhua.charging.movements import Movements
 from louhua.charging.plans import Item
 from louhua.charging.run.runner import RentalRun
-from louhua.charging.store import _LEDGER_KEY, ADD_CHARGES, READ_LEDGER, Charge, Row
+from louhua.charging.store import ADD_CHARGES, READ_LEDGER, Charge, Row
+from louhua.db.locks import Lock
 from louhua.db.pool import Connection
 
 AT = noon("2026-11-23")
@@ -84,10 +85,10 @@ def test_it_waits_before_its_first_row(books: Books, work: Work) -> None:
             await psycopg.AsyncConnection.connect(books.url) as reader,
             await psycopg.AsyncConnection.connect(books.url, autocommit=True) as writer,
         ):
-            await reader.execute(READ_LEDGER, {"key": _LEDGER_KEY})
+            await reader.execute(READ_LEDGER, {"key": Lock.LEDGER})
             working = asyncio.create_task(work(books, writer))
             deadline = time.monotonic() + 10
-            while not (waiting := books.rows(WAITING, _LEDGER_KEY)):
+            while not (waiting := books.rows(WAITING, Lock.LEDGER)):
                 assert time.monotonic() < deadline
                 assert not working.done()
                 await asyncio.sleep(0.01)

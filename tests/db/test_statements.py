@@ -20,6 +20,7 @@ MODULES = [
     "louhua.charging.reservations",
     "louhua.charging.run.store",
     "louhua.charging.store",
+    "louhua.db.locks",
     "louhua.reachability.counts",
     "louhua.reachability.store",
     "louhua.retention.partitions",

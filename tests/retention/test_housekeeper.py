@@ -7,6 +7,8 @@ import psycopg
 import pytest
 from tests.retention.conftest import CALLEE, NOW, House, ago
 
+from louhua.db import locks
+from louhua.db.locks import Lock
 from louhua.retention import store
 
 OPEN_STATES = ["held", "offered", "due", "sending", "sent"]
@@ -244,7 +246,7 @@ def test_a_recording_that_is_gone_already_takes_its_row_along(house: House) -> N
 
 def test_only_one_keeps_house(house: House) -> None:
     house.alert("1", "delivered", ago(100))
-    house.connection.execute(store.TAKE_LOCK, {"key": store._LOCK_KEY})
+    house.connection.execute(locks.TAKE, {"key": Lock.HOUSE})
     assert house.clean() is None
     assert len(house.column("SELECT 1 FROM alerts_alert")) == 1
     house.connection.execute("SELECT pg_advisory_unlock_all()")

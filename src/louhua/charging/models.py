@@ -170,7 +170,7 @@ class Rental(models.Model):
     )
     refused_on = models.DateField(null=True, blank=True, help_text="when whoever keeps the money has refused last")
     asking = models.BooleanField(
-        default=False, help_text="whoever keeps the money was asked, and what he said is not known"
+        db_default=False, help_text="whoever keeps the money was asked, and what he said is not known"
     )
     since = models.DateField(help_text="when it was asked for first")
 

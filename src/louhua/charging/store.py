@@ -7,13 +7,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from louhua.charging.rating import Usage
+from louhua.db.locks import Lock
 from louhua.db.pool import Connection
 
 # Until the end of the transaction. Who writes a file of charges waits for all who hold this, so that no id comes
 # later than one that is greater.
 WRITE_LEDGER: Final = "SELECT pg_advisory_xact_lock_shared(%(key)s)"
 READ_LEDGER: Final = "SELECT pg_advisory_xact_lock(%(key)s)"
-_LEDGER_KEY: Final = 0x6C656467
 
 # Primary key, in its order, as every writer goes.
 LOCK_USAGE: Final = """
@@ -151,12 +151,12 @@ class _UsageRow(msgspec.Struct, frozen=True):
 
 async def write_ledger(connection: Connection) -> None:
     """To be called first in every transaction that adds charges."""
-    await connection.execute(WRITE_LEDGER, {"key": _LEDGER_KEY})
+    await connection.execute(WRITE_LEDGER, {"key": Lock.LEDGER})
 
 
 async def read_ledger(connection: Connection) -> None:
     """Wait, and let others wait until the end of the transaction, so that what is seen of the ledger is all."""
-    await connection.execute(READ_LEDGER, {"key": _LEDGER_KEY})
+    await connection.execute(READ_LEDGER, {"key": Lock.LEDGER})
 
 
 async def lock_usage(connection: Connection, bills: Iterable[Bill]) -> dict[Bill, Usage]:

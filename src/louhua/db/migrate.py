@@ -6,10 +6,8 @@ import django
 import psycopg
 
 from louhua.config import Config, set_current
+from louhua.db.locks import WAIT, Lock
 from louhua.db.pool import database_url
-
-_LOCK = 0x6C6F7568
-"""Key of the PostgreSQL advisory lock that one migrating node holds."""
 
 
 def migrate(config: Config, *, verbosity: int = 0) -> None:
@@ -19,7 +17,7 @@ def migrate(config: Config, *, verbosity: int = 0) -> None:
     from django.db import connections
 
     with psycopg.connect(database_url(config), autocommit=True, connect_timeout=5) as lock:
-        lock.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        lock.execute(WAIT, {"key": Lock.SCHEMA})
         call_command("migrate", interactive=False, verbosity=verbosity)
     connections.close_all()
 

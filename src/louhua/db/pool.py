@@ -1,10 +1,10 @@
 """Connections to PostgreSQL: where the database is, and a pool of asynchronous connections."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
@@ -29,6 +29,9 @@ async def connect(config: Config) -> AsyncIterator[Connection]:
     ) as connection:
         await _configure(connection)
         yield connection
+        # Else others wait for its locks until the server notices that it has ended.
+        with suppress(OperationalError):
+            await connection.execute("SELECT pg_advisory_unlock_all()")
 
 
 async def open_pool(url: str, *, size: int = 4) -> Pool:

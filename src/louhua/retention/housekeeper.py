@@ -17,6 +17,8 @@ import structlog
 from louhua.alerts.daily import forget_counts
 from louhua.bus.nats import BusAway
 from louhua.config import Config
+from louhua.db import locks
+from louhua.db.locks import Lock
 from louhua.db.pool import Connection, connect
 from louhua.retention import partitions, store
 from louhua.retention.metrics import PURGED
@@ -66,7 +68,7 @@ class Housekeeper:
     async def clean(self, now: datetime) -> dict[str, int] | None:
         """One round: what it removed, by kind; ``None`` when another process is at it."""
         async with connect(self._config) as connection:
-            if not await store.take_lock(connection):
+            if not await locks.take(connection, Lock.HOUSE):
                 return None
             # What a crash brings back is removed again.
             await connection.execute("SET synchronous_commit = off; SET timezone = 'UTC'")

@@ -106,10 +106,6 @@ PAGES: Final = """
 SELECT pg_relation_size(%(table)s::regclass) / current_setting('block_size')::int
 """
 
-# One housekeeper a database: the lock lasts as long as its connection.
-TAKE_LOCK: Final = "SELECT pg_try_advisory_lock(%(key)s)"
-_LOCK_KEY: Final = 0x6C6F7569
-
 
 class Walked(msgspec.Struct, frozen=True):
     """A batch of rows in the order of their keys: the last key (0: there was none), whether older rows may
@@ -118,12 +114,6 @@ class Walked(msgspec.Struct, frozen=True):
     last: int
     more: bool
     removed: int
-
-
-async def take_lock(connection: Connection) -> bool:
-    """Whether this connection is now the one that keeps house."""
-    row = await (await connection.execute(TAKE_LOCK, {"key": _LOCK_KEY})).fetchone()
-    return row is not None and bool(row[0])
 
 
 async def walk(connection: Connection, statement: str, after: int, before: datetime, limit: int) -> Walked:

@@ -22,7 +22,9 @@ from louhua.charging.cdr.exporter import Exporter, LedgerChanged
 from louhua.charging.cdr.files import Differs, Draft
 from louhua.charging.cdr.store import File, LedgerBusy
 from louhua.charging.metrics import CDR_FILES
-from louhua.charging.store import _LEDGER_KEY, READ_LEDGER, WRITE_LEDGER, Charge
+from louhua.charging.store import READ_LEDGER, WRITE_LEDGER, Charge
+from louhua.db import pool
+from louhua.db.locks import Lock
 from louhua.db.pool import Connection
 
 
@@ -38,8 +40,7 @@ async def connect(books: Books) -> Connection:
 
 def export(books: Books) -> list[File]:
     async def work() -> list[File]:
-        connection = await connect(books)
-        async with connection:
+        async with pool.connect(books.config) as connection:
             assert await store.take_lock(connection)
             return [file async for file in Exporter(books.config, connection).export()]
 
@@ -101,7 +102,7 @@ def test_nobody_who_charges_is_overtaken(books: Books) -> None:
                     with lock:
                         mine = [next(numbers) for _ in range(chance.randint(1, 40))]
                     with connection.transaction(force_rollback=chance.random() < 0.1):
-                        connection.execute(WRITE_LEDGER, {"key": _LEDGER_KEY})
+                        connection.execute(WRITE_LEDGER, {"key": Lock.LEDGER})
                         for number in mine:
                             insert(connection, number)
                             if chance.random() < 0.02:
@@ -136,13 +137,13 @@ def test_who_charges_for_long_makes_the_files_wait(books: Books, monkeypatch: py
     monkeypatch.setattr(store, "_TRY_AGAIN_S", 0.01)
     books.fill(1, 3)
     with psycopg.connect(books.url) as slow:
-        slow.execute(WRITE_LEDGER, {"key": _LEDGER_KEY})
+        slow.execute(WRITE_LEDGER, {"key": Lock.LEDGER})
         with pytest.raises(LedgerBusy):
             export(books)
         assert books.rows("SELECT count(*) FROM charging_cdrfile") == [(0,)]
         # Nobody is left waiting, so that those who charge go on.
         books.connection.execute("SET lock_timeout = '5s'")
-        books.connection.execute(WRITE_LEDGER, {"key": _LEDGER_KEY})
+        books.connection.execute(WRITE_LEDGER, {"key": Lock.LEDGER})
     assert len(export(books)) == 1
 
 
@@ -151,7 +152,7 @@ def test_an_open_file_waits_for_nobody(books: Books, monkeypatch: pytest.MonkeyP
     books.fill(1, 3)
     place = cut(books)
     with psycopg.connect(books.url) as slow:
-        slow.execute(WRITE_LEDGER, {"key": _LEDGER_KEY})
+        slow.execute(WRITE_LEDGER, {"key": Lock.LEDGER})
         with pytest.raises(LedgerBusy):
             export(books)
     assert books.files() == [place]
@@ -164,7 +165,7 @@ def test_the_ledger_is_free_while_a_file_is_written(books: Books, monkeypatch: p
 
     def charge_meanwhile(*arguments: Any) -> None:
         with psycopg.connect(books.url, options="-c lock_timeout=1s") as other:
-            other.execute(READ_LEDGER, {"key": _LEDGER_KEY})
+            other.execute(READ_LEDGER, {"key": Lock.LEDGER})
         add(*arguments)
 
     monkeypatch.setattr(exporter, "_add", charge_meanwhile)
@@ -403,7 +404,7 @@ def test_a_busy_ledger_is_told_of(books: Books, run: Run, monkeypatch: pytest.Mo
     monkeypatch.setattr(store, "_TRIES", 1)
     books.fill(1, 3)
     with psycopg.connect(books.url) as slow:
-        slow.execute(WRITE_LEDGER, {"key": _LEDGER_KEY})
+        slow.execute(WRITE_LEDGER, {"key": Lock.LEDGER})
         done = run("export")
     assert done.exit_code == 1
     assert "nothing is lost, try again later" in " ".join(done.stderr.split())

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import pytest
 from tests.charging.cdr.conftest import Books, Run, charge, put
 
-from louhua.charging.cdr import store
+from louhua.db import locks
+from louhua.db.locks import Lock
 
 CHARGES = 360_000
 KILLS = 14
@@ -101,7 +102,7 @@ def test_two_at_once_share_the_work(books: Books) -> None:
 def test_who_waits_goes_on_when_the_other_one_dies(books: Books) -> None:
     books.fill(1, 3)
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-    books.connection.execute(store.TAKE_LOCK, {"key": store._LOCK_KEY})
+    books.connection.execute(locks.TAKE, {"key": Lock.FILES})
     process = books.start()
     until(process, lambda: books.rows(waiting) == [(1,)])
     assert books.files() == []

@@ -15,9 +15,10 @@ from louhua.charging.cdr.files import Differs
 from louhua.charging.cdr.store import File, LedgerBusy
 from louhua.charging.cdr.worker import CdrWorker, wait_until_due
 from louhua.charging.metrics import CDR_FAILURES, CDR_FILES, CDR_OLDEST
-from louhua.charging.store import _LEDGER_KEY, WRITE_LEDGER
+from louhua.charging.store import WRITE_LEDGER
 from louhua.creditors import Charging
-from louhua.db import pool
+from louhua.db import locks, pool
+from louhua.db.locks import Lock
 
 EVERY = timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)
@@ -63,7 +64,7 @@ def test_a_file_is_written_when_it_is_due(books: Books) -> None:
 
 def test_another_process_is_left_alone(books: Books) -> None:
     books.fill(1, 3)
-    books.connection.execute(store.TAKE_LOCK, {"key": store._LOCK_KEY})
+    books.connection.execute(locks.TAKE, {"key": Lock.FILES})
     assert asyncio.run(CdrWorker(books.config).write(datetime.now(UTC))) == EVERY
     assert books.files() == []
     assert value(CDR_OLDEST) > 0
@@ -112,7 +113,7 @@ def test_the_oldest_charge_is_told_while_the_ledger_is_busy(books: Books, monkey
     now = datetime.now(UTC)
     books.put(charge(1, at=now))
     with books.connection.transaction():
-        books.connection.execute(WRITE_LEDGER, {"key": _LEDGER_KEY})
+        books.connection.execute(WRITE_LEDGER, {"key": Lock.LEDGER})
         with pytest.raises(LedgerBusy):
             asyncio.run(CdrWorker(books.config).write(now + 60 * MINUTE))
     assert value(CDR_OLDEST) == 3600
@@ -220,7 +221,7 @@ def test_a_connection_that_is_lost_on_the_way_is_made_good(books: Books, quick: 
                 cursor = await connection.execute(
                     "SELECT pg_terminate_backend(l.pid) FROM pg_locks AS l, charging_cdrfile AS f"
                     " WHERE l.locktype = 'advisory' AND l.objid = %s AND f.closed_at IS NULL",
-                    [store._LOCK_KEY],
+                    [Lock.FILES],
                 )
                 ended = len(await cursor.fetchall())
 

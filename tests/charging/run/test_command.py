@@ -15,11 +15,13 @@ import pytest
 from tests.charging.books import ELSEWHERE, Books
 from typer.testing import CliRunner, Result
 
-from louhua.charging.run import command, store
+from louhua.charging.run import command
 from louhua.charging.run.runner import Tally
 from louhua.cli import app
 from louhua.config import Config
 from louhua.creditors import Charging
+from louhua.db import locks
+from louhua.db.locks import Lock
 
 
 def _long_month() -> str:
@@ -116,7 +118,7 @@ def test_the_report_has_room_for_millions(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_the_command_says_that_another_is_at_work(run: Callable[..., Result], books: Books) -> None:
-    books.connection.execute(store.TAKE_LOCK, {"key": store._LOCK_KEY})
+    books.connection.execute(locks.TAKE, {"key": Lock.RENTALS})
     done = run("--month", MONTH)
     assert done.exit_code == 1
     assert "another run is at work on this database" in " ".join(done.output.split())
@@ -206,7 +208,7 @@ def await_unlocked(books: Books) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if (
-            books.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", store._LOCK_KEY)
+            books.one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", Lock.RENTALS)
             == 0
         ):
             return

@@ -22,7 +22,8 @@ from louhua.charging.run import runner, store
 from louhua.charging.run.runner import Ending, RentalRun
 from louhua.config import Config, Database
 from louhua.creditors import Charging
-from louhua.db import pool
+from louhua.db import locks, pool
+from louhua.db.locks import Lock
 from louhua.db.pool import Connection, open_pool
 from louhua.subscribers.profiles import BY_STAFF, Status
 from louhua.subscribers.store import subscribe
@@ -361,7 +362,7 @@ def test_chunks_follow_each_other_through_all_subscribers(books: Books, monkeypa
 
 def test_only_one_run_works_on_a_database(books: Books) -> None:
     books.subscriber()
-    books.connection.execute(store.TAKE_LOCK, {"key": store._LOCK_KEY})
+    books.connection.execute(locks.TAKE, {"key": Lock.RENTALS})
     run = RentalRun(books.config)
     assert asyncio.run(run.month(date(2026, 11, 1), noon("2026-11-01"))) is None
     assert asyncio.run(run.daily(noon("2026-11-01"))) is Ending.BUSY
@@ -379,7 +380,7 @@ def test_a_run_whose_connection_breaks_is_run_again(books: Books, monkeypatch: p
     def broken(_tally: runner.Tally) -> None:
         books.connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s",
-            [store._LOCK_KEY],
+            [Lock.RENTALS],
         )
 
     with pytest.raises(psycopg.OperationalError):
@@ -431,7 +432,7 @@ def test_the_scheduler_waits_for_the_database_and_then_for_midnight(
         if len(waits) == 3:
             raise asyncio.CancelledError
 
-    books.connection.execute(store.TAKE_LOCK, {"key": store._LOCK_KEY})
+    books.connection.execute(locks.TAKE, {"key": Lock.RENTALS})
     monkeypatch.setattr("louhua.charging.run.runner.asyncio.sleep", sleep)
     monkeypatch.setattr(pool, "database_url", lambda _config: here["url"])
     began = datetime.now(UTC)

@@ -13,6 +13,8 @@ import msgspec
 from psycopg.errors import LockNotAvailable
 
 from louhua.charging.store import Row, read_ledger, select
+from louhua.db import locks
+from louhua.db.locks import Lock
 from louhua.db.pool import Connection
 
 
@@ -38,11 +40,6 @@ class Range(msgspec.Struct, frozen=True):
     charges: int
     amount: int
 
-
-# One that writes files a database: the lock lasts as long as its connection.
-TAKE_LOCK: Final = "SELECT pg_try_advisory_lock(%(key)s)"
-WAIT_FOR_LOCK: Final = "SELECT pg_advisory_lock(%(key)s)"
-_LOCK_KEY: Final = 0x63647266
 
 # The number of a file must not be forgotten; what waits for the ledger must see what it waited for; and who is
 # gone without a word must not keep the lock for long.
@@ -106,8 +103,7 @@ class LedgerBusy(Exception):
 
 async def take_lock(connection: Connection) -> bool:
     """Whether this connection is now the one that writes files."""
-    row = await (await connection.execute(TAKE_LOCK, {"key": _LOCK_KEY})).fetchone()
-    if row is None or not row[0]:
+    if not await locks.take(connection, Lock.FILES):
         return False
     await connection.execute(_SETTINGS)
     return True
@@ -115,7 +111,7 @@ async def take_lock(connection: Connection) -> bool:
 
 async def wait_for_lock(connection: Connection) -> None:
     """Become the one that writes files when whoever is it now has ended."""
-    await connection.execute(WAIT_FOR_LOCK, {"key": _LOCK_KEY})
+    await locks.wait(connection, Lock.FILES)
     await connection.execute(_SETTINGS)
 
 

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             model_name="rental",
             name="asking",
             field=models.BooleanField(
-                default=False, help_text="whoever keeps the money was asked, and what he said is not known"
+                db_default=False, help_text="whoever keeps the money was asked, and what he said is not known"
             ),
         ),
         migrations.AddField(

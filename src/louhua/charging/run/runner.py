@@ -24,6 +24,8 @@ from louhua.charging.run.collecting import collect, told
 from louhua.charging.run.rules import Rental, months_to_run, oldest, overdue, paid, refused, rental_of
 from louhua.charging.store import Charge, add_charges, write_ledger
 from louhua.config import Config
+from louhua.db import locks
+from louhua.db.locks import Lock
 from louhua.db.pool import Connection, connect
 from louhua.subscribers.store import hold
 
@@ -129,7 +131,7 @@ class RentalRun:
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[Connection | None]:
         async with connect(self._config) as connection:
-            yield connection if await store.take_lock(connection) else None
+            yield connection if await locks.take(connection, Lock.RENTALS) else None
 
     async def _month(
         self,

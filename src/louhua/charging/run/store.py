@@ -14,10 +14,6 @@ from louhua.charging.run.rules import Rental
 from louhua.db.pool import Connection
 from louhua.subscribers.profiles import Contract
 
-# One run a database: the lock lasts as long as its connection.
-TAKE_LOCK: Final = "SELECT pg_try_advisory_lock(%(key)s)"
-_LOCK_KEY: Final = 0x72656E74
-
 # Index-only, from its beginning.
 COUNT: Final = "SELECT count(*) FROM subscribers_subscriber"
 
@@ -126,12 +122,6 @@ class Range(msgspec.Struct, frozen=True):
     upto: str
     subscribers: int
     registered: int
-
-
-async def take_lock(connection: Connection) -> bool:
-    """Whether this connection is now the one that collects rentals."""
-    row = await (await connection.execute(TAKE_LOCK, {"key": _LOCK_KEY})).fetchone()
-    return row is not None and bool(row[0])
 
 
 async def count(connection: Connection) -> int:

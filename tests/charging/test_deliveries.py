@@ -9,12 +9,13 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.charging.conftest import Connected, add_plans, plan
+from tests.charging.conftest import Connected, add_plans, plan, several, waits
 
 from louhua.charging.deliveries import Charger, Delivery
 from louhua.charging.months import local_day
 from louhua.charging.plans import Item
 from louhua.charging.rating import Usage, Why, rate
+from louhua.charging.store import Charge, add_charges
 from louhua.config import Config
 from louhua.db.pool import Connection
 from louhua.subscribers.profiles import Contract, Profile, Status
@@ -168,7 +169,7 @@ def test_what_no_plan_names_leaves_no_row(
     async def story(connection: Connection) -> None:
         await add_plans(connection, *plans)
         await charge(connection, Charger(Config()), delivery(1, item=item))
-        assert await rows(connection) == []
+        assert await rows(connection) == await usage(connection) == []
 
     connected(story)
 
@@ -233,6 +234,40 @@ def test_two_nodes_charge_side_by_side(database_url: str) -> None:
             assert sum(row[6] for row in mine) == 300
 
     asyncio.run(both())
+
+
+def test_who_is_first_in_a_month_and_who_is_second_do_not_wait_for_each_other(database_url: str) -> None:
+    """One has made Anna's month, and finds Ben's, which a third has made meanwhile; another wants both."""
+
+    async def story() -> None:
+        async with several(database_url, 5) as (one, other, third, ledger, looking):
+            await add_plans(looking, STANDARD)
+            await third.execute("BEGIN")
+            await charge(third, Charger(Config()), delivery(1, BEN))
+            # Whoever writes this row of the ledger waits until told to go on.
+            await ledger.execute("BEGIN")
+            await add_charges(ledger, [row(delivery(2, ANNA))])
+            first = asyncio.create_task(charge(one, Charger(Config()), delivery(2, ANNA), delivery(3, BEN)))
+            await waits(looking, one)
+            await third.execute("COMMIT")
+            await waits(looking, one, ledger)
+            second = asyncio.create_task(charge(other, Charger(Config()), delivery(4, ANNA), delivery(5, BEN)))
+            await waits(looking, other)
+            await ledger.execute("ROLLBACK")
+            await asyncio.gather(first, second)
+            written = [(payer, event) for event, payer, *_ in await rows(looking)]
+        assert written == [
+            (ANNA, "text:2"), (ANNA, "text:4"), (BEN, "text:1"), (BEN, "text:3"), (BEN, "text:5"),
+        ]  # fmt: skip
+
+    asyncio.run(story())
+
+
+def row(delivered: Delivery) -> Charge:
+    return Charge(
+        event=delivered.event, kind="usage", payer=delivered.payer, month=AT.date().replace(day=1), at=AT,
+        price=0, amount=0, why="price", prepaid=False,
+    )  # fmt: skip
 
 
 histories = st.lists(

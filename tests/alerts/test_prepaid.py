@@ -184,6 +184,31 @@ def test_what_costs_nothing_asks_nobody(tell: Tell) -> None:
     tell(story, charging={"refused": "drop"})
 
 
+@pytest.mark.parametrize(("at_once", "money"), [(True, 1000), (False, 1000), (True, 100)])
+def test_of_texts_on_their_way_only_so_many_are_free(tell: Tell, at_once: bool, money: int) -> None:
+    """Whether worded at once or one after another before the first arrives."""
+    callers = [f"861370013700{n}" for n in range(5)]
+
+    async def story(it: Story) -> None:
+        await it.plan(items={"call_back": {"price": "0.05", "free": 1}})
+        await it.prepaid(money=money)
+        for batch in [callers] if at_once else [[caller] for caller in callers]:
+            await it.calls(*map(it.call, batch))
+            await it.phone_on()
+            await it.claim()
+        assert sorted(await it.rows("SELECT amount FROM charging_reservation")) == [(0,), *[(50,)] * 4]
+        await it.cashier.reserve_some()
+        texts = await it.claim()
+        for text, message in zip(texts, await it.accepted(*texts), strict=True):
+            await it.receipt(message, number=text.recipient)
+        paid = min(money, 200)
+        assert sorted(row[2] for row in await it.charges()) == [0, *[50] * (paid // 50)]
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, money - paid, 0)]
+
+    tell(story, charging={"refused": "drop"})
+
+
 @pytest.mark.parametrize(
     ("policy", "bodies", "charges", "alerts"),
     [("free", 1, [(CALLEE, "call_back", 0, "credit away")], ["delivered"]), ("hold", 0, [], ["due"])],

@@ -80,16 +80,46 @@ def test_a_batch_is_rated_in_the_order_of_what_happened(connected: Callable[[Con
     connected(story)
 
 
-def test_an_estimate_counts_what_stands_before_and_changes_nothing(connected: Callable[[Connected], Any]) -> None:
+def test_an_estimate_takes_of_the_quota_and_of_no_cap(connected: Callable[[Connected], Any]) -> None:
     async def story(connection: Connection) -> None:
         await add_plans(connection, STANDARD)
         charger = Charger(Config())
         await charger.catalogue.refresh(connection)
         both = [delivery(1), delivery(2), delivery(3, BEN), delivery(4, item=Item.TEASER)]
         assert await charger.estimate(connection, both) == [0, 100, 0, 0]
-        assert await usage(connection) == await rows(connection) == []
+        assert await usage(connection) == [({}, {})] * 2
+        assert await rows(connection) == []
         await charge(connection, charger, *both[:2])
-        assert await charger.estimate(connection, [delivery(5), delivery(6), delivery(7)]) == [100, 100, 0]
+        assert await charger.estimate(connection, [delivery(n) for n in range(5, 9)]) == [100, 100, 100, 100]
+        await charge(connection, charger, delivery(5), delivery(6))
+        assert await charger.estimate(connection, [delivery(7), delivery(8)]) == [0, 0]
+
+    connected(story)
+
+
+def test_where_nothing_is_free_of_charge_no_month_is_locked(connected: Callable[[Connected], Any]) -> None:
+    async def story(connection: Connection) -> None:
+        await add_plans(connection, STANDARD)
+        charger = Charger(Config())
+        await charger.catalogue.refresh(connection)
+        assert await charger.estimate(connection, [delivery(1, item=Item.MISSED)] * 2) == [70, 70]
+        assert await usage(connection) == []
+
+    connected(story)
+
+
+def test_of_what_comes_at_once_that_is_free_for_which_nothing_was_reserved(
+    connected: Callable[[Connected], Any],
+) -> None:
+    """Else it took the place of one that was to be free, and that one cost no more than was reserved."""
+
+    async def story(connection: Connection) -> None:
+        await add_plans(connection, STANDARD)
+        await charge(connection, Charger(Config()), delivery(10, limit=100), delivery(9, limit=0))
+        assert [(row[0], row[6], row[7]) for row in await rows(connection)] == [
+            ("text:9", 0, "free quota"),
+            ("text:10", 100, "price"),
+        ]
 
     connected(story)
 

@@ -10,11 +10,13 @@ from datetime import date, datetime
 
 import msgspec
 
+from louhua.charging import reservations
 from louhua.charging.catalogue import Catalogue
 from louhua.charging.metrics import AMOUNT, CHARGES
 from louhua.charging.months import local_day, month_of
 from louhua.charging.plans import Item, Plan, Version
 from louhua.charging.rating import Rated, Usage, Why, on_trial, rate
+from louhua.charging.reservations import Place
 from louhua.charging.store import (
     Bill,
     Charge,
@@ -61,6 +63,15 @@ class _Named(msgspec.Struct, frozen=True):
     def bill(self) -> Bill:
         return self.delivery.payer, month_of(self.day)
 
+    @property
+    def place(self) -> Place:
+        return self.delivery.payer, self.delivery.item
+
+    @property
+    def free(self) -> int:
+        """So many of its item cost nothing in a month."""
+        return self.version.plan.items[self.delivery.item].free
+
     def rated(self, usage: Usage) -> Rated:
         """What it costs whoever used so much before."""
         item, quantity = self.delivery.item, self.delivery.quantity
@@ -96,12 +107,21 @@ class Charger:
         return rows
 
     async def estimate(self, connection: Connection, deliveries: Sequence[Delivery]) -> list[int]:
-        """What these would be charged now, in thousandths of a yuan: the most that is to be reserved for them."""
+        """The most that these can be charged, in thousandths of a yuan: what is to be reserved for them.
+
+        Part of the transaction that reserves it. Texts on their way take of a quota as if they were delivered, and
+        so does each of these for those behind it; but of no cap, as they may fail.
+        """
         named = await self._named(connection, deliveries)
-        usage = await usage_of(connection, {each.bill for each in named})
-        amounts = {
-            each.delivery.event: _charge(each, usage.setdefault(each.bill, Usage())).amount for each in named
-        }
+        counted = [each for each in named if each.free]
+        usage = await lock_usage(connection, {each.bill for each in counted})
+        usage |= await usage_of(connection, {each.bill for each in named} - usage.keys())
+        ahead = await reservations.underway(connection, {each.place for each in counted})
+        amounts = {}
+        for each in named:
+            used = usage.get(each.bill) or Usage()
+            amounts[each.delivery.event] = each.rated(used.behind(each.delivery.item, ahead[each.place])).amount
+            ahead[each.place] += each.delivery.quantity
         return [amounts.get(delivery.event, 0) for delivery in deliveries]
 
     async def _named(self, connection: Connection, deliveries: Collection[Delivery]) -> list[_Named]:
@@ -158,8 +178,10 @@ def _count(charges: Sequence[Charge]) -> None:
         AMOUNT.labels(item).inc(sum(charge.amount for charge in charges if charge.item == item))
 
 
-def _order(named: _Named) -> tuple[str, datetime, str]:
-    return named.delivery.payer, named.delivery.at, named.delivery.event
+def _order(named: _Named) -> tuple[str, datetime, int, str]:
+    """Of what comes at once, that first for which least was reserved: the quota's places were kept for it."""
+    delivery = named.delivery
+    return delivery.payer, delivery.at, delivery.limit or 0, delivery.event
 
 
 def _limited(rated: Rated, delivery: Delivery) -> Rated:

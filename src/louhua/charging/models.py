@@ -110,13 +110,18 @@ class Reservation(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
-        """Workers ask for what is due."""
+        """Workers ask for what is due, whoever words a text for what is on its way."""
 
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(state__in=RESERVATION_STATES), name="reservation_state")
         ]
         indexes: ClassVar = [
-            models.Index(fields=["due_at"], name="reservation_due", condition=Q(state__in=["asked", "settling"]))
+            models.Index(fields=["due_at"], name="reservation_due", condition=Q(state__in=["asked", "settling"])),
+            models.Index(
+                fields=["payer", "item"],
+                name="reservation_underway",
+                condition=Q(state__in=["asked", "granted"]),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@
 ```
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -40,6 +41,15 @@ SELECT text_id, payer, item, amount, 0, 'asked', '', 0, %(now)s, %(now)s
 OF_TEXTS: Final = """
 SELECT r.text_id, r.payer, r.item, r.amount, r.used, r.state, r.why, r.attempts, r.created_at
   FROM charging_reservation AS r WHERE r.text_id = ANY(%(texts)s) ORDER BY r.text_id FOR UPDATE
+"""
+
+# Index reservation_underway, a range of it for each.
+UNDERWAY: Final = """
+SELECT given.payer, given.item, underway.texts
+  FROM unnest(%(payers)s::text[], %(items)s::text[]) AS given (payer, item)
+ CROSS JOIN LATERAL (SELECT count(*) AS texts FROM charging_reservation AS r
+                      WHERE r.payer = given.payer AND r.item = given.item
+                        AND r.state IN ('asked', 'granted')) AS underway
 """
 
 # Appends, of texts whose rows are gone.
@@ -105,6 +115,10 @@ class Reservation(msgspec.Struct, frozen=True):
         return self.amount > 0 and (self.state is State.GRANTED or self.why == Why.CREDIT_AWAY)
 
 
+Place = tuple[str, Item]
+"""(payer, item): whose quota, and of what."""
+
+
 class Wanted(msgspec.Struct, frozen=True):
     """Money to ask for before a text goes."""
 
@@ -118,6 +132,15 @@ async def add(connection: Connection, wanted: Sequence[Wanted], now: datetime) -
     """Ask for money; part of the transaction that queues the texts."""
     if wanted:
         await connection.execute(ADD, _given(wanted) | {"now": now})
+
+
+async def underway(connection: Connection, wanted: Collection[Place]) -> Counter[Place]:
+    """How many texts of each may still be delivered and charged; after the payers' usage is locked."""
+    if not wanted:
+        return Counter()
+    parameters = {"payers": [payer for payer, _ in wanted], "items": [item for _, item in wanted]}
+    cursor = await connection.execute(UNDERWAY, parameters)
+    return Counter({(payer, Item(item)): texts for payer, item, texts in await cursor.fetchall()})
 
 
 async def give_back(connection: Connection, over: Sequence[Reservation], now: datetime) -> None:

@@ -163,7 +163,8 @@ async def lock_usage(connection: Connection, bills: Collection[Bill]) -> dict[Bi
 
     Each has a row from now on.
     """
-    await connection.execute(OPEN_USAGE, _columns(bills))
+    if bills:
+        await connection.execute(OPEN_USAGE, _columns(bills))
     return await _usage(connection, LOCK_USAGE, bills)
 
 
@@ -177,6 +178,8 @@ def _columns(bills: Iterable[Bill]) -> dict[str, Any]:
 
 
 async def _usage(connection: Connection, statement: str, bills: Collection[Bill]) -> dict[Bill, Usage]:
+    if not bills:
+        return {}
     cursor = await connection.execute(statement.encode(), _columns(bills))
     return {
         (payer, month): Usage(charges, {item: (many, amount) for item, (many, amount) in items.items()}, days)

@@ -1,5 +1,6 @@
 """Texts of prepaid payers: they wait for their money, and what was set aside is charged or given back."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any, Final
 
@@ -338,6 +339,100 @@ def test_who_asks_so_late_that_all_is_over_gives_back_what_he_was_granted(tell: 
         await it.cashier.settle_some()
         assert await it.money() == [(CALLEE, 950, 50)], "nobody has heard of it"
         await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, 950, 0)]
+
+    tell(story)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize(("policy", "charges"), [("free", [(CALLEE, "call_back", 0, "no credit")]), ("drop", [])])
+def test_what_one_was_refused_and_another_was_granted_is_given_back(
+    tell: Tell, policy: str, charges: list[Any], killed: bool
+) -> None:
+    """One is refused and freezes; another asks again after a top-up, is granted, and says so later, or never."""
+    granted, stored = asyncio.Event(), asyncio.Event()
+
+    async def story(it: Story) -> None:
+        await text_to_pay(it)
+        balances = it.cashier._credit
+        reserve = balances.reserve
+        others: list[asyncio.Task[int]] = []
+
+        async def refused_and_frozen(asks: Any) -> Any:
+            verdicts = await reserve(asks)
+            balances.reserve = granted_and_frozen  # type: ignore[method-assign]
+            await it.prepaid(money=1000)
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+            others.append(asyncio.create_task(it.cashier.reserve_some()))
+            await granted.wait()
+            return verdicts
+
+        async def granted_and_frozen(asks: Any) -> Any:
+            verdicts = await reserve(asks)
+            granted.set()
+            await stored.wait()
+            if killed:
+                raise Killed
+            return verdicts
+
+        balances.reserve = refused_and_frozen  # type: ignore[method-assign]
+        await it.cashier.reserve_some()
+        stored.set()
+        await asyncio.wait(others)
+        assert isinstance(others[0].exception(), Killed) is killed
+        assert await it.money() == [(CALLEE, 1000, 50)]
+        await it.deliver_all()
+        assert await it.charges() == charges
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, 1000, 0)]
+
+    tell(story, charging={"refused": policy})
+
+
+def test_of_what_was_refused_at_once_nobody_is_told(tell: Tell) -> None:
+    async def story(it: Story) -> None:
+        await text_to_pay(it)
+        await it.cashier.reserve_some()
+        await it.deliver_all()
+        assert await it.rows("SELECT state FROM charging_reservation") == []
+
+    tell(story, charging={"refused": "free"})
+
+
+@pytest.mark.parametrize("told", ["before", "after"])
+def test_who_asks_while_what_was_charged_is_told_gives_back_what_he_was_granted(tell: Tell, told: str) -> None:
+    """A frozen process: others have asked, sent, and the keeper hears of the end before or after it is asked."""
+    heard, stored = asyncio.Event(), asyncio.Event()
+
+    async def story(it: Story) -> None:
+        await text_to_pay(it, money=1000)
+        balances = it.cashier._credit
+        reserve, settle = balances.reserve, balances.settle
+        others: list[asyncio.Task[int]] = []
+
+        async def frozen(asks: Any) -> Any:
+            balances.reserve = reserve  # type: ignore[method-assign]
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+            await it.cashier.reserve_some()
+            await it.deliver_all()
+            if told == "before":
+                balances.settle = heard_and_frozen  # type: ignore[method-assign]
+                others.append(asyncio.create_task(it.cashier.settle_some()))
+                await heard.wait()
+            return await reserve(asks)
+
+        async def heard_and_frozen(settlements: Any) -> Any:
+            balances.settle = settle  # type: ignore[method-assign]
+            known = await settle(settlements)
+            heard.set()
+            await stored.wait()
+            return known
+
+        balances.reserve = frozen  # type: ignore[method-assign]
+        await it.cashier.reserve_some()
+        stored.set()
+        await asyncio.gather(*others)
         assert await settled(it)
         assert await it.money() == [(CALLEE, 950, 0)]
 

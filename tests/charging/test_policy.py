@@ -16,7 +16,7 @@ GOES = Fate(goes=True)
 FREE = Fate(goes=True, given=Why.NO_CREDIT)
 HELD = Fate(goes=False, error="no credit", retry=Retry.LATER)
 DROPPED = Fate(goes=False, error="no credit", retry=Retry.FINAL)
-AWAY_FREE = Fate(goes=True, given=Why.CREDIT_AWAY, unsure=True)
+AWAY_FREE = Fate(goes=True, given=Why.CREDIT_AWAY)
 AWAY_HELD = Fate(goes=False, error="credit away", retry=Retry.LATER, unsure=True)
 
 

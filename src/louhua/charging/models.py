@@ -104,7 +104,9 @@ class Reservation(models.Model):
     amount = models.BigIntegerField(help_text="wanted, or reserved")
     used = models.BigIntegerField(default=0, help_text="settling: what is charged of it")
     state = models.CharField(max_length=10)
-    why = models.CharField(max_length=20, blank=True, help_text="waived: why nothing is charged")
+    why = models.CharField(
+        max_length=20, blank=True, help_text="waived: why nothing is charged; settling: whether it was asked late"
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField(null=True, help_text="when whoever keeps the money is asked")
     created_at = models.DateTimeField()

@@ -2,9 +2,12 @@
 
 ```
  asked ── granted ──▶ granted ── delivered, or failed ──▶ settling ── known to be settled ──▶ (gone)
-   ├───── sent free ──▶ waived ── delivered, or failed ──▶ (gone)
-   └───── not sent: the text fails ──▶ (gone), or settling with 0 where the keeper did not answer
+   ├───── sent free ──▶ waived ── delivered, or failed ──▶ (gone), or settling with 0
+   └───── not sent: the text fails ──▶ (gone), or settling with 0
 ```
+
+Settled with 0 is what may be set aside although nobody knows: the keeper did not answer, or was asked by two, of
+whom one has stored a refusal. Who asks so late that the row is settling, or gone, has it settled once more.
 """
 
 from collections import Counter
@@ -72,10 +75,11 @@ UPDATE charging_reservation AS r SET due_at = %(until)s, attempts = least(r.atte
 RETURNING r.text_id, r.payer, r.item, r.amount, r.used, r.state, r.why, r.attempts, r.created_at
 """
 
-# Primary-key look-ups.
+# Primary-key look-ups. How often it was asked for is known until it is settled.
 CHANGE: Final = """
 UPDATE charging_reservation AS r
-   SET state = %(state)s, why = %(why)s, used = given.used, due_at = %(due_at)s::timestamptz, attempts = 0
+   SET state = %(state)s::text, why = %(why)s, used = given.used, due_at = %(due_at)s::timestamptz,
+       attempts = CASE WHEN %(state)s::text = 'settling' THEN 0 ELSE r.attempts END
   FROM unnest(%(texts)s::bigint[], %(used)s::bigint[]) AS given (text_id, used)
  WHERE r.text_id = given.text_id
 """
@@ -85,6 +89,16 @@ AGAIN: Final = """
 UPDATE charging_reservation AS r SET due_at = given.due_at
   FROM unnest(%(texts)s::bigint[], %(due_at)s::timestamptz[]) AS given (text_id, due_at)
  WHERE r.text_id = given.text_id
+"""
+
+# Primary-key look-ups.
+ASKED_LATE: Final = """
+UPDATE charging_reservation SET why = 'asked late' WHERE text_id = ANY(%(texts)s) AND state = 'settling'
+"""
+
+# Primary-key look-ups. Who asked late has said so before, or finds no row.
+REMOVE_SETTLED: Final = """
+DELETE FROM charging_reservation WHERE text_id = ANY(%(texts)s) AND why <> 'asked late' RETURNING text_id
 """
 
 # Primary-key look-ups.
@@ -112,7 +126,13 @@ class Reservation(msgspec.Struct, frozen=True):
     @property
     def may_be_kept(self) -> bool:
         """Whether the keeper may have set money aside, and must be told how it ended."""
-        return self.amount > 0 and (self.state is State.GRANTED or self.why == Why.CREDIT_AWAY)
+        known = self.state is State.GRANTED or self.why == Why.CREDIT_AWAY
+        return self.amount > 0 and (known or self.asked_by_others)
+
+    @property
+    def asked_by_others(self) -> bool:
+        """Whether somebody else may have been granted what one was refused: not everybody stores his answer."""
+        return self.attempts > 1
 
 
 Place = tuple[str, Item]
@@ -194,6 +214,20 @@ async def waived(connection: Connection, texts: Mapping[int, Why]) -> None:
 async def settle(connection: Connection, used: Mapping[int, int], now: datetime) -> None:
     """What is charged of these is known: the keeper is to be told."""
     await _change(connection, list(used), State.SETTLING, used=list(used.values()), due_at=now)
+
+
+async def asked_late(connection: Connection, texts: Sequence[int]) -> None:
+    """Money may have been set aside for these after the keeper was told how they ended: it is to be told again."""
+    if texts:
+        await connection.execute(ASKED_LATE, {"texts": list(texts)})
+
+
+async def settled(connection: Connection, texts: Sequence[int], now: datetime) -> None:
+    """The keeper knows how these ended; of what was asked for late it is told again, that nothing is charged."""
+    if texts:
+        cursor = await connection.execute(REMOVE_SETTLED, {"texts": list(texts)})
+        gone = {row[0] for row in await cursor.fetchall()}
+        await settle(connection, {text: 0 for text in texts if text not in gone}, now)
 
 
 async def _change(

@@ -1,4 +1,4 @@
-"""Texts of a payer that are on their way take of his free quota."""
+"""Texts of a payer that are on their way take of his free quota; what was asked for late is settled again."""
 
 from django.db import migrations, models
 
@@ -13,6 +13,15 @@ class Migration(migrations.Migration):
                 fields=["payer", "item"],
                 name="reservation_underway",
                 condition=models.Q(("state__in", ["asked", "granted"])),
+            ),
+        ),
+        migrations.AlterField(
+            model_name="reservation",
+            name="why",
+            field=models.CharField(
+                blank=True,
+                help_text="waived: why nothing is charged; settling: whether it was asked late",
+                max_length=20,
             ),
         ),
     ]

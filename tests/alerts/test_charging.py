@@ -1,5 +1,6 @@
 """Who is charged for which text, and what receipts that contradict each other, or come late, mean for it."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from tests.alerts.story import CALLEE, Story, Tell
 
 from louhua.bus.events import Choice, ReceiptState
+from louhua.db.pool import Connection
 from louhua.texts.receipts import FINAL_STATES
 
 CALLER: Final = "8613900139000"
@@ -159,6 +161,42 @@ def test_the_first_final_receipt_decides(tell: Tell) -> None:
         assert await it.charges() == [(CALLEE, "call_back", 50, "price")] * 2
 
     tell(story)
+
+
+def test_whoever_has_locked_a_month_waits_for_nothing_more(tell: Tell) -> None:
+    """Who words texts has locked alerts, and waits for months: who waits for those alerts has locked no month."""
+
+    async def story(it: Story) -> None:
+        await it.plan(items=ITEMS)
+        await it.calls(it.call())
+        await it.texted("D7")
+        (message,) = await it.accepted(*[text for text in await it.claim() if text.kind == "reply"])
+        await it.rows(f"{A_MONTH} RETURNING payer")
+        async with it.pool.connection() as held, it.pool.connection() as looking, held.transaction():
+            await held.execute("SELECT id FROM alerts_alert WHERE state = 'held' FOR UPDATE")
+            delivering = asyncio.create_task(it.receipt(message))
+            await somebody_waits(looking)
+            await held.execute("SELECT payer FROM charging_usage FOR UPDATE NOWAIT")
+        await delivering
+        assert await it.charges() == [(CALLEE, "detail", 100, "price")]
+        assert [row[2] for row in await it.alerts()] == ["due"]
+
+    tell(story)
+
+
+A_MONTH: Final = f"""
+INSERT INTO charging_usage (payer, month, charges, items, days)
+VALUES ('{CALLEE}', date_trunc('month', now() AT TIME ZONE 'Asia/Shanghai')::date, 0, '{{}}', '{{}}')
+"""
+
+
+async def somebody_waits(looking: Connection) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            cursor = await looking.execute("SELECT 1 FROM pg_locks WHERE NOT granted")
+            if await cursor.fetchone():
+                return
+            await asyncio.sleep(0.02)
 
 
 receipts = st.lists(st.tuples(st.integers(0, 4), st.sampled_from(ReceiptState)), max_size=20)

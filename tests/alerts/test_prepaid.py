@@ -404,6 +404,31 @@ def test_what_costs_nothing_asks_nobody(tell: Tell) -> None:
     tell(story, charging={"refused": "drop"})
 
 
+@pytest.mark.parametrize(("at_once", "money"), [(True, 1000), (False, 1000), (True, 100)])
+def test_of_texts_on_their_way_only_so_many_are_free(tell: Tell, at_once: bool, money: int) -> None:
+    """Whether worded at once or one after another before the first arrives."""
+    callers = [f"861370013700{n}" for n in range(5)]
+
+    async def story(it: Story) -> None:
+        await it.plan(items={"call_back": {"price": "0.05", "free": 1}})
+        await it.prepaid(money=money)
+        for batch in [callers] if at_once else [[caller] for caller in callers]:
+            await it.calls(*map(it.call, batch))
+            await it.phone_on()
+            await it.claim()
+        assert sorted(await it.rows("SELECT amount FROM charging_reservation")) == [(0,), *[(50,)] * 4]
+        await it.cashier.reserve_some()
+        texts = await it.claim()
+        for text, message in zip(texts, await it.accepted(*texts), strict=True):
+            await it.receipt(message, number=text.recipient)
+        paid = min(money, 200)
+        assert sorted(row[2] for row in await it.charges()) == [0, *[50] * (paid // 50)]
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, money - paid, 0)]
+
+    tell(story, charging={"refused": "drop"})
+
+
 @pytest.mark.parametrize(
     ("policy", "bodies", "charges", "alerts"),
     [("free", 1, [(CALLEE, "call_back", 0, "credit away")], ["delivered"]), ("hold", 0, [], ["due"])],
@@ -694,6 +719,104 @@ def test_who_asks_so_late_that_all_is_over_gives_back_what_he_was_granted(tell: 
         await it.cashier.settle_some()
         assert await it.money() == [(CALLEE, 950, 50)], "nobody has heard of it"
         await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, 950, 0)]
+
+    tell(story)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize(("policy", "charges"), [("free", [(CALLEE, "call_back", 0, "no credit")]), ("drop", [])])
+def test_what_one_was_refused_and_another_was_granted_is_given_back(
+    tell: Tell, policy: str, charges: list[Any], killed: bool
+) -> None:
+    """One is refused and freezes; another asks again after a top-up, is granted, and says so later, or never."""
+    granted, stored = asyncio.Event(), asyncio.Event()
+
+    async def story(it: Story) -> None:
+        await text_to_pay(it)
+        balances = it.cashier._credit
+        reserve = balances.reserve
+        others: list[asyncio.Task[int]] = []
+
+        async def refused_and_frozen(asks: Any) -> Any:
+            verdicts = await reserve(asks)
+            balances.reserve = granted_and_frozen  # type: ignore[method-assign]
+            await it.prepaid(money=1000)
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+            others.append(asyncio.create_task(it.cashier.reserve_some()))
+            await granted.wait()
+            return verdicts
+
+        async def granted_and_frozen(asks: Any) -> Any:
+            verdicts = await reserve(asks)
+            granted.set()
+            await stored.wait()
+            if killed:
+                raise Killed
+            return verdicts
+
+        balances.reserve = refused_and_frozen  # type: ignore[method-assign]
+        await it.cashier.reserve_some()
+        stored.set()
+        await asyncio.wait(others)
+        assert isinstance(others[0].exception(), Killed) is killed
+        assert await it.money() == [(CALLEE, 1000, 50)]
+        await it.deliver_all()
+        assert await it.charges() == charges
+        assert await settled(it)
+        assert await it.money() == [(CALLEE, 1000, 0)]
+
+    tell(story, charging={"refused": policy})
+
+
+def test_what_was_refused_and_sent_all_the_same_is_settled_with_nothing(tell: Tell) -> None:
+    """Somebody else may have been granted it, or a part of it may be reserved."""
+
+    async def story(it: Story) -> None:
+        await text_to_pay(it)
+        await it.cashier.reserve_some()
+        await it.deliver_all()
+        assert await it.rows("SELECT state, used FROM charging_reservation") == [("settling", 0)]
+        assert await settled(it)
+        assert await it.rows("SELECT state FROM charging_reservation") == []
+
+    tell(story, charging={"refused": "free"})
+
+
+@pytest.mark.parametrize("told", ["before", "after"])
+def test_who_asks_while_what_was_charged_is_told_gives_back_what_he_was_granted(tell: Tell, told: str) -> None:
+    """A frozen process: others have asked, sent, and the keeper hears of the end before or after it is asked."""
+    heard, stored = asyncio.Event(), asyncio.Event()
+
+    async def story(it: Story) -> None:
+        await text_to_pay(it, money=1000)
+        balances = it.cashier._credit
+        reserve, settle = balances.reserve, balances.settle
+        others: list[asyncio.Task[int]] = []
+
+        async def frozen(asks: Any) -> Any:
+            balances.reserve = reserve  # type: ignore[method-assign]
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+            await it.cashier.reserve_some()
+            await it.deliver_all()
+            if told == "before":
+                balances.settle = heard_and_frozen  # type: ignore[method-assign]
+                others.append(asyncio.create_task(it.cashier.settle_some()))
+                await heard.wait()
+            return await reserve(asks)
+
+        async def heard_and_frozen(settlements: Any) -> Any:
+            balances.settle = settle  # type: ignore[method-assign]
+            known = await settle(settlements)
+            heard.set()
+            await stored.wait()
+            return known
+
+        balances.reserve = frozen  # type: ignore[method-assign]
+        await it.cashier.reserve_some()
+        stored.set()
+        await asyncio.gather(*others)
         assert await settled(it)
         assert await it.money() == [(CALLEE, 950, 0)]
 

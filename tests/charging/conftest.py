@@ -1,7 +1,8 @@
 """Charging against the real PostgreSQL."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from typing import Any
 
@@ -30,6 +31,25 @@ async def add_plans(connection: Connection, *plans: Plan) -> None:
     async with connection.transaction():
         for each in plans:
             await add_version(connection, each, "test", FOREVER)
+
+
+@asynccontextmanager
+async def several(url: str, count: int) -> AsyncIterator[list[Connection]]:
+    """Connections, whose transactions see each other as those of several nodes do."""
+    async with AsyncExitStack() as stack:
+        connecting = (psycopg.AsyncConnection.connect(url, autocommit=True) for _ in range(count))
+        yield [await stack.enter_async_context(await each) for each in connecting]
+
+
+async def waits(looking: Connection, waiting: Connection, holding: Connection | None = None) -> None:
+    """Wait until a connection waits for a lock: of another one, or of anybody."""
+    async with asyncio.timeout(60):
+        while True:
+            cursor = await looking.execute("SELECT pg_blocking_pids(%s)", [waiting.info.backend_pid])
+            row = await cursor.fetchone()
+            if row and (holding.info.backend_pid in row[0] if holding else row[0]):
+                return
+            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

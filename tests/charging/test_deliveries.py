@@ -9,12 +9,13 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.charging.conftest import Connected, add_plans, plan
+from tests.charging.conftest import Connected, add_plans, plan, several, waits
 
 from louhua.charging.deliveries import Charger, Delivery
 from louhua.charging.months import local_day
 from louhua.charging.plans import Item
 from louhua.charging.rating import Usage, Why, rate
+from louhua.charging.store import Charge, add_charges
 from louhua.config import Config
 from louhua.db.pool import Connection
 from louhua.subscribers.profiles import Contract, Profile, Status
@@ -79,16 +80,46 @@ def test_a_batch_is_rated_in_the_order_of_what_happened(connected: Callable[[Con
     connected(story)
 
 
-def test_an_estimate_counts_what_stands_before_and_changes_nothing(connected: Callable[[Connected], Any]) -> None:
+def test_an_estimate_takes_of_the_quota_and_of_no_cap(connected: Callable[[Connected], Any]) -> None:
     async def story(connection: Connection) -> None:
         await add_plans(connection, STANDARD)
         charger = Charger(Config())
         await charger.catalogue.refresh(connection)
         both = [delivery(1), delivery(2), delivery(3, BEN), delivery(4, item=Item.TEASER)]
         assert await charger.estimate(connection, both) == [0, 100, 0, 0]
-        assert await usage(connection) == await rows(connection) == []
+        assert await usage(connection) == [({}, {})] * 2
+        assert await rows(connection) == []
         await charge(connection, charger, *both[:2])
-        assert await charger.estimate(connection, [delivery(5), delivery(6), delivery(7)]) == [100, 100, 0]
+        assert await charger.estimate(connection, [delivery(n) for n in range(5, 9)]) == [100, 100, 100, 100]
+        await charge(connection, charger, delivery(5), delivery(6))
+        assert await charger.estimate(connection, [delivery(7), delivery(8)]) == [0, 0]
+
+    connected(story)
+
+
+def test_where_nothing_is_free_of_charge_no_month_is_locked(connected: Callable[[Connected], Any]) -> None:
+    async def story(connection: Connection) -> None:
+        await add_plans(connection, STANDARD)
+        charger = Charger(Config())
+        await charger.catalogue.refresh(connection)
+        assert await charger.estimate(connection, [delivery(1, item=Item.MISSED)] * 2) == [70, 70]
+        assert await usage(connection) == []
+
+    connected(story)
+
+
+def test_of_what_comes_at_once_that_is_free_for_which_nothing_was_reserved(
+    connected: Callable[[Connected], Any],
+) -> None:
+    """Else it took the place of one that was to be free, and that one cost no more than was reserved."""
+
+    async def story(connection: Connection) -> None:
+        await add_plans(connection, STANDARD)
+        await charge(connection, Charger(Config()), delivery(10, limit=100), delivery(9, limit=0))
+        assert [(row[0], row[6], row[7]) for row in await rows(connection)] == [
+            ("text:9", 0, "free quota"),
+            ("text:10", 100, "price"),
+        ]
 
     connected(story)
 
@@ -170,7 +201,7 @@ def test_what_no_plan_names_leaves_no_row(
     async def story(connection: Connection) -> None:
         await add_plans(connection, *plans)
         await charge(connection, Charger(Config()), delivery(1, item=item))
-        assert await rows(connection) == []
+        assert await rows(connection) == await usage(connection) == []
 
     connected(story)
 
@@ -235,6 +266,40 @@ def test_two_nodes_charge_side_by_side(database_url: str) -> None:
             assert sum(row[6] for row in mine) == 300
 
     asyncio.run(both())
+
+
+def test_who_is_first_in_a_month_and_who_is_second_do_not_wait_for_each_other(database_url: str) -> None:
+    """One has made Anna's month, and finds Ben's, which a third has made meanwhile; another wants both."""
+
+    async def story() -> None:
+        async with several(database_url, 5) as (one, other, third, ledger, looking):
+            await add_plans(looking, STANDARD)
+            await third.execute("BEGIN")
+            await charge(third, Charger(Config()), delivery(1, BEN))
+            # Whoever writes this row of the ledger waits until told to go on.
+            await ledger.execute("BEGIN")
+            await add_charges(ledger, [row(delivery(2, ANNA))])
+            first = asyncio.create_task(charge(one, Charger(Config()), delivery(2, ANNA), delivery(3, BEN)))
+            await waits(looking, one)
+            await third.execute("COMMIT")
+            await waits(looking, one, ledger)
+            second = asyncio.create_task(charge(other, Charger(Config()), delivery(4, ANNA), delivery(5, BEN)))
+            await waits(looking, other)
+            await ledger.execute("ROLLBACK")
+            await asyncio.gather(first, second)
+            written = [(payer, event) for event, payer, *_ in await rows(looking)]
+        assert written == [
+            (ANNA, "text:2"), (ANNA, "text:4"), (BEN, "text:1"), (BEN, "text:3"), (BEN, "text:5"),
+        ]  # fmt: skip
+
+    asyncio.run(story())
+
+
+def row(delivered: Delivery) -> Charge:
+    return Charge(
+        event=delivered.event, kind="usage", payer=delivered.payer, month=AT.date().replace(day=1), at=AT,
+        price=0, amount=0, why="price", prepaid=False,
+    )  # fmt: skip
 
 
 histories = st.lists(

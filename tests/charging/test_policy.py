@@ -18,7 +18,7 @@ HELD = Fate(goes=False, error="no credit", retry=Retry.LATER)
 DROPPED = Fate(goes=False, error="no credit", retry=Retry.FINAL)
 LESS_HELD = Fate(goes=False, error="no credit", retry=Retry.LATER, unsure=True)
 LESS_DROPPED = Fate(goes=False, error="no credit", retry=Retry.FINAL, unsure=True)
-AWAY_FREE = Fate(goes=True, given=Why.CREDIT_AWAY, unsure=True)
+AWAY_FREE = Fate(goes=True, given=Why.CREDIT_AWAY)
 AWAY_HELD = Fate(goes=False, error="credit away", retry=Retry.LATER, unsure=True)
 
 

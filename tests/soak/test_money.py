@@ -140,6 +140,7 @@ def without(event: str) -> list[Row]:
 
 def test_good_books_have_no_differences() -> None:
     assert differences(books(), TEXTS, PEOPLE) == []
+    assert differences(books(usage=USAGE | {(BILL, date(2026, 10, 1)): Usage()}), TEXTS, PEOPLE) == []
     assert [each.amount for each in ROWS] == [0, 200, 300, 100, 0, 0, 0, 0, -PAID_IN, 240]
     assert takings(books(), TEXTS) == Takings(texts=8, amount=600, prepaid=200, unpaid=1, rentals=240)
 

@@ -45,7 +45,6 @@ class Outcomes:
         """
         at = max(change.at for change in changes)
         await self._alerts_changed(connection, changes, at)
-        await self._till.texts_changed(connection, changes, at)
         await self._refusals.tell(connection, changes, at)
         await self._uncount(connection, changes)
         probed = await self._prober.read(connection, changes)
@@ -54,6 +53,8 @@ class Outcomes:
         ended = await end_watches(connection, news)
         await store.release(connection, ended, at)
         await probe_soon(connection, [item.number for item in news if item not in ended], at)
+        # Last: who words texts has locked alerts before he waits for their payers' months.
+        await self._till.texts_changed(connection, changes, at)
         texts = {(change.recipient, change.kind is TextKind.PROBE): change.text_id for change in changes}
         return [
             *(_told(Source.PROBE, item, texts[item.number, True]) for item in probed),

@@ -160,11 +160,11 @@ class AlertWorker:
             tags = [self._tag(text, profiles, now) for text in texts]
             drafts = [self._draft(text, tag, profiles, now) for text, tag in zip(texts, tags, strict=True)]
             ids = await enqueue(connection, drafts, now, self._routes)
-            await self._till.reserve(connection, list(zip(ids, tags, strict=True)), now)
             worded = [(alert, text_id) for text, text_id in zip(texts, ids, strict=True) for alert in text.alerts]
             await store.mark_worded(
                 connection, [alert.id for alert, _ in worded], [text_id for _, text_id in worded], now
             )
+            await self._till.reserve(connection, list(zip(ids, tags, strict=True)), now)
         _count_sendings(due, judged, delays)
         TEXTS.labels(TextKind.ALERT, "queued").inc(len(texts))
 

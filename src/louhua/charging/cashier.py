@@ -6,7 +6,7 @@ comes again by its session.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -122,9 +122,10 @@ class Cashier:
             there = await reservations.of_texts(connection, list(fates))
             open_ = {text for text, item in there.items() if item.state is State.ASKED}
             fates = {text: fate for text, fate in fates.items() if text in open_}
-            await self._let_go(connection, fates, now)
-            over = [item for item in asked if item.text_id not in there]
-            await reservations.give_back(connection, [item for item in over if item.amount], now)
+            await self._let_go(connection, fates, there, now)
+            await reservations.give_back(connection, [item for item in costly if item.text_id not in there], now)
+            ending = [text for text, item in there.items() if item.amount and item.state is State.SETTLING]
+            await reservations.asked_late(connection, ending)
             unsent = [Failed(text, fate.error, fate.retry) for text, fate in fates.items() if fate.retry]
             changes = await mark_failed(connection, unsent, now)
             events = await announce(connection, changes, self._listener)
@@ -133,10 +134,14 @@ class Cashier:
         await self._publish(events)
         self._wake()
 
-    async def _let_go(self, connection: Connection, fates: dict[int, Fate], now: datetime) -> None:
+    async def _let_go(
+        self, connection: Connection, fates: dict[int, Fate], there: Mapping[int, Reservation], now: datetime
+    ) -> None:
         granted = [text for text, fate in fates.items() if fate.goes and not fate.given]
         given = {text: fate.given for text, fate in fates.items() if fate.given}
-        unsent = {text: fate.unsure for text, fate in fates.items() if not fate.goes}
+        unsent = {
+            text: fate.unsure or there[text].asked_by_others for text, fate in fates.items() if not fate.goes
+        }
         await reservations.granted(connection, granted)
         await reservations.waived(connection, given)
         await paid_for(connection, [*granted, *given], now)
@@ -164,7 +169,7 @@ class Cashier:
         over = {*done, *late, *new}
         again = [item for item in ended if item.text_id not in over]
         async with self._pool.connection() as connection, connection.transaction():
-            await reservations.remove(connection, done)
+            await reservations.settled(connection, done, now)
             await reservations.late(connection, late, now + settle_again_after(1))
             await reservations.settle(connection, new, now + TELL_ANEW_AFTER)
             await reservations.again(

@@ -5,21 +5,22 @@ An event is charged once, whatever comes again: by the ledger's unique key, unde
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 import msgspec
 
+from louhua.charging import reservations
 from louhua.charging.catalogue import Catalogue
 from louhua.charging.metrics import AMOUNT, CHARGES
 from louhua.charging.months import local_day, month_of
-from louhua.charging.plans import Item, Plan
+from louhua.charging.plans import Item, Plan, Version
 from louhua.charging.rating import Rated, Usage, Why, on_trial, rate
+from louhua.charging.reservations import Place
 from louhua.charging.store import (
     Bill,
     Charge,
     add_charges,
-    add_usage,
     change_usage,
     charged,
     lock_usage,
@@ -50,6 +51,35 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     given: Why | None = None
 
 
+class _Named(msgspec.Struct, frozen=True):
+    """A delivery that its payer's plan names, and what decides its amount beside his usage."""
+
+    delivery: Delivery
+    version: Version
+    day: date
+    trial: bool
+
+    @property
+    def bill(self) -> Bill:
+        return self.delivery.payer, month_of(self.day)
+
+    @property
+    def place(self) -> Place:
+        return self.delivery.payer, self.delivery.item
+
+    @property
+    def free(self) -> int:
+        """So many of its item cost nothing in a month."""
+        return self.version.plan.items[self.delivery.item].free
+
+    def rated(self, usage: Usage) -> Rated:
+        """What it costs whoever used so much before."""
+        item, quantity = self.delivery.item, self.delivery.quantity
+        rated = rate(self.version.plan, usage, item, self.day, quantity, trial=self.trial)
+        assert rated is not None, "its plan names it"
+        return rated
+
+
 class Charger:
     """Rates deliveries by the plans of their payers, and writes them into the ledger."""
 
@@ -64,94 +94,81 @@ class Charger:
             return []
         await write_ledger(connection)
         await self.catalogue.refresh(connection)
-        known = await contracts(connection, {delivery.payer for delivery in deliveries})
-        pending = sorted({item.event: item for item in deliveries}.values(), key=_order)
-        written: list[Charge] = []
-        while pending:
-            usage = await lock_usage(connection, map(self._bill, pending))
-            done = await charged(connection, [delivery.event for delivery in pending])
-            there = set(usage)
-            pending = [delivery for delivery in pending if delivery.event not in done]
-            rows = self._rate_all(pending, known, usage)
-            new = await add_usage(connection, {bill: used for bill, used in usage.items() if bill not in there})
-            await change_usage(connection, {bill: used for bill, used in usage.items() if bill in there})
-            # Where somebody else was the first of the month, his row is locked and read in the next round.
-            lost = usage.keys() - new - there
-            sure = [row for row in rows if (row.payer, row.month) not in lost]
-            await add_charges(connection, sure)
-            written += sure
-            pending = [delivery for delivery in pending if self._bill(delivery) in lost]
-        _count(written)
-        return written
-
-    async def estimate(self, connection: Connection, deliveries: Sequence[Delivery]) -> list[int]:
-        """What these would be charged now, in thousandths of a yuan: the most that is to be reserved for them."""
-        known = await contracts(connection, {delivery.payer for delivery in deliveries})
-        usage = await usage_of(connection, map(self._bill, deliveries))
-        rows = [
-            self._rated(
-                delivery, known.get(delivery.payer, STRANGER), usage.setdefault(self._bill(delivery), Usage())
-            )
-            for delivery in deliveries
-        ]
-        return [row.amount if row else 0 for row in rows]
-
-    def _bill(self, delivery: Delivery) -> Bill:
-        return delivery.payer, month_of(local_day(delivery.at, self._zone))
-
-    def _rate_all(
-        self, deliveries: Sequence[Delivery], known: Mapping[str, Contract], usage: dict[Bill, Usage]
-    ) -> list[Charge]:
-        """Rate one after another; ``usage`` is brought up to date, and gets what is not there yet."""
-        rows = []
-        for delivery in deliveries:
-            contract = known.get(delivery.payer, STRANGER)
-            bill = self._bill(delivery)
-            used = usage.get(bill) or Usage()
-            row = self._rated(delivery, contract, used)
-            if row is not None:
-                usage[bill] = used
-                rows.append(row)
+        named = await self._named(connection, {item.event: item for item in deliveries}.values())
+        if not named:
+            return []
+        usage = await lock_usage(connection, {each.bill for each in named})
+        done = await charged(connection, [each.delivery.event for each in named])
+        new = sorted((each for each in named if each.delivery.event not in done), key=_order)
+        rows = [_charge(each, usage[each.bill]) for each in new]
+        await change_usage(connection, {each.bill: usage[each.bill] for each in new})
+        await add_charges(connection, rows)
+        _count(rows)
         return rows
 
-    def _rated(self, delivery: Delivery, contract: Contract, usage: Usage) -> Charge | None:
-        """The row for a delivery, which is added to ``usage``; ``None``: the payer's plan does not name it."""
-        day = local_day(delivery.at, self._zone)
-        version = self.catalogue.version_for(contract, day, self._settings)
-        if version is None:
-            return None
-        trial = self._on_trial(contract, version.plan, day)
-        rated = rate(version.plan, usage, delivery.item, day, delivery.quantity, trial=trial)
-        if rated is None:
-            return None
-        rated = _limited(rated, delivery)
-        usage.add(delivery.item, day, rated)
-        return Charge(
-            event=delivery.event,
-            kind="usage",
-            payer=delivery.payer,
-            month=month_of(day),
-            at=delivery.at,
-            item=delivery.item,
-            recipient=delivery.recipient,
-            party=delivery.party,
-            plan=version.plan.name,
-            version=version.number,
-            quantity=delivery.quantity,
-            price=rated.price,
-            amount=rated.amount,
-            why=rated.why,
-            used=rated.used,
-            item_sum=rated.item_sum,
-            day_sum=rated.day_sum,
-            month_sum=rated.month_sum,
-            seq=usage.charges,
-            prepaid=delivery.limit is not None,
-        )
+    async def estimate(self, connection: Connection, deliveries: Sequence[Delivery]) -> list[int]:
+        """The most that these can be charged, in thousandths of a yuan: what is to be reserved for them.
+
+        Part of the transaction that reserves it. Texts on their way take of a quota as if they were delivered, and
+        so does each of these for those behind it; but of no cap, as they may fail.
+        """
+        named = await self._named(connection, deliveries)
+        counted = [each for each in named if each.free]
+        usage = await lock_usage(connection, {each.bill for each in counted})
+        usage |= await usage_of(connection, {each.bill for each in named} - usage.keys())
+        ahead = await reservations.underway(connection, {each.place for each in counted})
+        amounts = {}
+        for each in named:
+            used = usage.get(each.bill) or Usage()
+            amounts[each.delivery.event] = each.rated(used.behind(each.delivery.item, ahead[each.place])).amount
+            ahead[each.place] += each.delivery.quantity
+        return [amounts.get(delivery.event, 0) for delivery in deliveries]
+
+    async def _named(self, connection: Connection, deliveries: Collection[Delivery]) -> list[_Named]:
+        """Those of these that their payers' plans name; the others are free and leave no trace."""
+        known = await contracts(connection, {delivery.payer for delivery in deliveries})
+        named = []
+        for delivery in deliveries:
+            contract = known.get(delivery.payer, STRANGER)
+            day = local_day(delivery.at, self._zone)
+            version = self.catalogue.version_for(contract, day, self._settings)
+            if version is not None and delivery.item in version.plan.items:
+                trial = self._on_trial(contract, version.plan, day)
+                named.append(_Named(delivery, version, day, trial))
+        return named
 
     def _on_trial(self, contract: Contract, plan: Plan, day: date) -> bool:
         since = contract.activated_at if contract.registered else None
         return on_trial(plan, since and local_day(since, self._zone), day)
+
+
+def _charge(named: _Named, usage: Usage) -> Charge:
+    """The row for a delivery, which is added to ``usage``."""
+    delivery = named.delivery
+    rated = _limited(named.rated(usage), delivery)
+    usage.add(delivery.item, named.day, rated)
+    return Charge(
+        event=delivery.event,
+        kind="usage",
+        payer=delivery.payer,
+        month=month_of(named.day),
+        at=delivery.at,
+        item=delivery.item,
+        recipient=delivery.recipient,
+        party=delivery.party,
+        plan=named.version.plan.name,
+        version=named.version.number,
+        quantity=delivery.quantity,
+        price=rated.price,
+        amount=rated.amount,
+        why=rated.why,
+        used=rated.used,
+        item_sum=rated.item_sum,
+        day_sum=rated.day_sum,
+        month_sum=rated.month_sum,
+        seq=usage.charges,
+        prepaid=delivery.limit is not None,
+    )
 
 
 def _count(charges: Sequence[Charge]) -> None:
@@ -161,8 +178,10 @@ def _count(charges: Sequence[Charge]) -> None:
         AMOUNT.labels(item).inc(sum(charge.amount for charge in charges if charge.item == item))
 
 
-def _order(delivery: Delivery) -> tuple[str, datetime, str]:
-    return delivery.payer, delivery.at, delivery.event
+def _order(named: _Named) -> tuple[str, datetime, int, str]:
+    """Of what comes at once, that first for which least was reserved: the quota's places were kept for it."""
+    delivery = named.delivery
+    return delivery.payer, delivery.at, delivery.limit or 0, delivery.event
 
 
 def _limited(rated: Rated, delivery: Delivery) -> Rated:

@@ -104,19 +104,26 @@ class Reservation(models.Model):
     amount = models.BigIntegerField(help_text="wanted, or reserved")
     used = models.BigIntegerField(default=0, help_text="settling: what is charged of it")
     state = models.CharField(max_length=10)
-    why = models.CharField(max_length=20, blank=True, help_text="waived: why nothing is charged")
+    why = models.CharField(
+        max_length=20, blank=True, help_text="waived: why nothing is charged; settling: whether it was asked late"
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField(null=True, help_text="when whoever keeps the money is asked")
     created_at = models.DateTimeField()
 
     class Meta:
-        """Workers ask for what is due."""
+        """Workers ask for what is due, whoever words a text for what is on its way."""
 
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(state__in=RESERVATION_STATES), name="reservation_state")
         ]
         indexes: ClassVar = [
-            models.Index(fields=["due_at"], name="reservation_due", condition=Q(state__in=["asked", "settling"]))
+            models.Index(fields=["due_at"], name="reservation_due", condition=Q(state__in=["asked", "settling"])),
+            models.Index(
+                fields=["payer", "item"],
+                name="reservation_underway",
+                condition=Q(state__in=["asked", "granted"]),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -35,7 +35,7 @@ _REFUSED: Final = {
     "drop": Fate(goes=False, error=NO_CREDIT, retry=Retry.FINAL),
 }
 _AWAY: Final = {
-    "free": Fate(goes=True, given=Why.CREDIT_AWAY, unsure=True),
+    "free": Fate(goes=True, given=Why.CREDIT_AWAY),
     "hold": Fate(goes=False, error=CREDIT_AWAY, retry=Retry.LATER, unsure=True),
 }
 

@@ -50,6 +50,11 @@ class Usage(msgspec.Struct):
         """The amount of all items."""
         return sum(amount for _, amount in self.items.values())
 
+    def behind(self, item: Item, quantity: int) -> "Usage":
+        """This and so many more that are on their way: they take of the quota, and of no cap as they may fail."""
+        used, so_far = self.items.get(item, (0, 0))
+        return msgspec.structs.replace(self, items=self.items | {item: (used + quantity, so_far)})
+
     def add(self, item: Item, day: date, rated: "Rated") -> None:
         """Count a rated item; what was given away takes nothing of the quota."""
         used, so_far = self.items.get(item, (0, 0))

@@ -5,8 +5,12 @@
    ├───── sent free ──▶ waived ── delivered, or failed ──▶ settling with 0
    └───── not sent: the text fails ──▶ (gone), or settling with 0 where something may be reserved
 ```
+
+Settled with 0 is what may be set aside although nobody knows: the keeper did not answer, or was asked by two, of
+whom one has stored a refusal. Who asks so late that the row is settling, or gone, has it settled once more.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -45,6 +49,15 @@ SELECT r.text_id, r.payer, r.item, r.amount, r.used, r.state, r.why, r.attempts,
   FROM charging_reservation AS r WHERE r.text_id = ANY(%(texts)s) ORDER BY r.text_id FOR UPDATE
 """
 
+# Index reservation_underway, a range of it for each.
+UNDERWAY: Final = """
+SELECT given.payer, given.item, underway.texts
+  FROM unnest(%(payers)s::text[], %(items)s::text[]) AS given (payer, item)
+ CROSS JOIN LATERAL (SELECT count(*) AS texts FROM charging_reservation AS r
+                      WHERE r.payer = given.payer AND r.item = given.item
+                        AND r.state IN ('asked', 'granted')) AS underway
+"""
+
 # Appends, of texts whose rows are gone.
 GIVE_BACK: Final = """
 INSERT INTO charging_reservation (text_id, payer, item, amount, used, state, why, attempts, due_at, created_at)
@@ -65,10 +78,11 @@ UPDATE charging_reservation AS r SET due_at = %(until)s, attempts = least(r.atte
 RETURNING r.text_id, r.payer, r.item, r.amount, r.used, r.state, r.why, r.attempts, r.created_at
 """
 
-# Primary-key look-ups.
+# Primary-key look-ups. How often it was asked for is known until it is settled.
 CHANGE: Final = """
 UPDATE charging_reservation AS r
-   SET state = %(state)s, why = %(why)s, used = given.used, due_at = %(due_at)s::timestamptz, attempts = 0
+   SET state = %(state)s::text, why = %(why)s, used = given.used, due_at = %(due_at)s::timestamptz,
+       attempts = CASE WHEN %(state)s::text = 'settling' THEN 0 ELSE r.attempts END
   FROM unnest(%(texts)s::bigint[], %(used)s::bigint[]) AS given (text_id, used)
  WHERE r.text_id = given.text_id
 """
@@ -78,6 +92,16 @@ AGAIN: Final = """
 UPDATE charging_reservation AS r SET due_at = given.due_at
   FROM unnest(%(texts)s::bigint[], %(due_at)s::timestamptz[]) AS given (text_id, due_at)
  WHERE r.text_id = given.text_id
+"""
+
+# Primary-key look-ups.
+ASKED_LATE: Final = """
+UPDATE charging_reservation SET why = 'asked late' WHERE text_id = ANY(%(texts)s) AND state = 'settling'
+"""
+
+# Primary-key look-ups. Who asked late has said so before, or finds no row.
+REMOVE_SETTLED: Final = """
+DELETE FROM charging_reservation WHERE text_id = ANY(%(texts)s) AND why <> 'asked late' RETURNING text_id
 """
 
 # Primary-key look-ups.
@@ -112,6 +136,15 @@ class Reservation(msgspec.Struct, frozen=True):
         """Whether the keeper may have set money aside, and must be told how it ended."""
         return self.amount > 0 and self.state in (State.GRANTED, State.WAIVED)
 
+    @property
+    def asked_by_others(self) -> bool:
+        """Whether somebody else may have been granted what one was refused: not everybody stores his answer."""
+        return self.attempts > 1
+
+
+Place = tuple[str, Item]
+"""(payer, item): whose quota, and of what."""
+
 
 class Wanted(msgspec.Struct, frozen=True):
     """Money to ask for before a text goes."""
@@ -126,6 +159,15 @@ async def add(connection: Connection, wanted: Sequence[Wanted], now: datetime) -
     """Ask for money; part of the transaction that queues the texts."""
     if wanted:
         await connection.execute(ADD, _given(wanted) | {"now": now})
+
+
+async def underway(connection: Connection, wanted: Collection[Place]) -> Counter[Place]:
+    """How many texts of each may still be delivered and charged; after the payers' usage is locked."""
+    if not wanted:
+        return Counter()
+    parameters = {"payers": [payer for payer, _ in wanted], "items": [item for _, item in wanted]}
+    cursor = await connection.execute(UNDERWAY, parameters)
+    return Counter({(payer, Item(item)): texts for payer, item, texts in await cursor.fetchall()})
 
 
 async def give_back(connection: Connection, over: Sequence[Reservation], now: datetime) -> None:
@@ -184,6 +226,20 @@ async def settle(connection: Connection, used: Mapping[int, int], now: datetime)
 async def late(connection: Connection, used: Mapping[int, int], due_at: datetime) -> None:
     """The sessions of these are over at the keeper with nothing taken; what is charged of them is taken later."""
     await _change(connection, list(used), State.SETTLING, _LATE, list(used.values()), due_at)
+
+
+async def asked_late(connection: Connection, texts: Sequence[int]) -> None:
+    """Money may have been set aside for these after the keeper was told how they ended: it is to be told again."""
+    if texts:
+        await connection.execute(ASKED_LATE, {"texts": list(texts)})
+
+
+async def settled(connection: Connection, texts: Sequence[int], now: datetime) -> None:
+    """The keeper knows how these ended; of what was asked for late it is told again, that nothing is charged."""
+    if texts:
+        cursor = await connection.execute(REMOVE_SETTLED, {"texts": list(texts)})
+        gone = {row[0] for row in await cursor.fetchall()}
+        await settle(connection, {text: 0 for text in texts if text not in gone}, now)
 
 
 async def _change(

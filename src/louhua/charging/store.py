@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -15,7 +15,17 @@ from louhua.db.pool import Connection
 WRITE_LEDGER: Final = "SELECT pg_advisory_xact_lock_shared(%(key)s)"
 READ_LEDGER: Final = "SELECT pg_advisory_xact_lock(%(key)s)"
 
-# Primary key, in its order, as every writer goes.
+# Primary key, in its order, as every writer goes, and all of them before the first is locked: nobody makes a row
+# while others may wait for one that he has locked. Who makes the same row at this moment is waited for.
+OPEN_USAGE: Final = """
+INSERT INTO charging_usage (payer, month, charges, items, days)
+SELECT payer, month, 0, '{}', '{}'
+  FROM unnest(%(payers)s::text[], %(months)s::date[]) AS given (payer, month)
+ ORDER BY payer, month
+    ON CONFLICT (payer, month) DO NOTHING
+"""
+
+# Primary key, in its order, as every writer goes; after OPEN_USAGE.
 LOCK_USAGE: Final = """
 SELECT u.payer, u.month, u.charges, u.items, u.days
   FROM charging_usage AS u
@@ -31,17 +41,6 @@ SELECT u.payer, u.month, u.charges, u.items, u.days
   FROM charging_usage AS u
   JOIN unnest(%(payers)s::text[], %(months)s::date[]) AS given (payer, month)
     ON u.payer = given.payer AND u.month = given.month
-"""
-
-# Primary key. Somebody else may be faster; his row is not returned, and read in the next round.
-ADD_USAGE: Final = """
-INSERT INTO charging_usage (payer, month, charges, items, days)
-SELECT payer, month, charges, items, days
-  FROM json_to_recordset(%(rows)s::json)
-    AS given (payer text, month date, charges int, items jsonb, days jsonb)
- ORDER BY payer, month
-    ON CONFLICT (payer, month) DO NOTHING
-RETURNING payer, month
 """
 
 # Primary key; the rows are locked by LOCK_USAGE.
@@ -159,33 +158,33 @@ async def read_ledger(connection: Connection) -> None:
     await connection.execute(READ_LEDGER, {"key": Lock.LEDGER})
 
 
-async def lock_usage(connection: Connection, bills: Iterable[Bill]) -> dict[Bill, Usage]:
-    """What was used of those that have a row; nobody else changes it before the end of the transaction."""
+async def lock_usage(connection: Connection, bills: Collection[Bill]) -> dict[Bill, Usage]:
+    """What was used of each; nobody else changes it before the end of the transaction. To be called once in one.
+
+    Each has a row from now on.
+    """
+    if bills:
+        await connection.execute(OPEN_USAGE, _columns(bills))
     return await _usage(connection, LOCK_USAGE, bills)
 
 
-async def usage_of(connection: Connection, bills: Iterable[Bill]) -> dict[Bill, Usage]:
+async def usage_of(connection: Connection, bills: Collection[Bill]) -> dict[Bill, Usage]:
     """What was used of those that have a row."""
     return await _usage(connection, USAGE, bills)
 
 
-async def _usage(connection: Connection, statement: str, bills: Iterable[Bill]) -> dict[Bill, Usage]:
-    wanted = sorted(set(bills))
-    cursor = await connection.execute(
-        statement.encode(), {"payers": [payer for payer, _ in wanted], "months": [month for _, month in wanted]}
-    )
+def _columns(bills: Iterable[Bill]) -> dict[str, Any]:
+    return {"payers": [payer for payer, _ in bills], "months": [month for _, month in bills]}
+
+
+async def _usage(connection: Connection, statement: str, bills: Collection[Bill]) -> dict[Bill, Usage]:
+    if not bills:
+        return {}
+    cursor = await connection.execute(statement.encode(), _columns(bills))
     return {
         (payer, month): Usage(charges, {item: (many, amount) for item, (many, amount) in items.items()}, days)
         for payer, month, charges, items, days in await cursor.fetchall()
     }
-
-
-async def add_usage(connection: Connection, usage: Mapping[Bill, Usage]) -> set[Bill]:
-    """Store the first usage of a month; those that somebody else had stored meanwhile are not returned."""
-    if not usage:
-        return set()
-    cursor = await connection.execute(ADD_USAGE, {"rows": _rows(usage)})
-    return {(payer, month) for payer, month in await cursor.fetchall()}
 
 
 async def change_usage(connection: Connection, usage: Mapping[Bill, Usage]) -> None:

@@ -52,7 +52,10 @@ class Till:
         return self._charger.catalogue.version_for(contract, day, self._settings)
 
     async def reserve(self, connection: Connection, texts: Sequence[tuple[int, Tag]], now: datetime) -> None:
-        """Ask for the money of these texts of prepaid payers; part of the transaction that queues them."""
+        """Ask for the money of these texts of prepaid payers; part of the transaction that queues them.
+
+        To be called when that has locked all else: the months of payers are locked last, wherever they are.
+        """
         asked = [(text_id, tag.payer, Item(tag.item)) for text_id, tag in texts if tag.prepaid]
         if not asked:
             return
@@ -69,7 +72,7 @@ class Till:
         """Charge for what was delivered and give back what was reserved for what was not; the new charges.
 
         Part of the transaction that changes the texts, which brings each of them to its end once: what a receipt
-        says after that changes nothing.
+        says after that changes nothing. As with ``reserve``, all else is locked before.
         """
         final = [
             change

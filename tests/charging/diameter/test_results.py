@@ -36,7 +36,8 @@ def test_a_code_means(code: int, means: Verdict, over: bool) -> None:
     answer = Answer(code=code)
     assert reserved(answer, 100) is means
     assert debited(answer, 100) is (GRANTED if means is FREE else means)
-    assert (settled(answer, used("a", 0)) is Settled.DONE) is over
+    assert (settled(answer, used("a", 1, again=True)) is Settled.DONE) is over
+    assert (settled(answer, used("a", 0)) is Settled.DONE) is (over or means is REFUSED), "nothing is to be had"
 
 
 @pytest.mark.parametrize(

@@ -93,11 +93,13 @@ def settled(answer: Answer, about: Settlement) -> Settled:
 
     A session that the server does not know has ended by its time, or was another server's: what was used of it is
     still to be taken. Of one that is settled again nobody knows: the answer that was lost may have said that the
-    money was taken, and a session is forgotten after that.
+    money was taken, and a session is forgotten after that. Who is refused has nothing to be given back where
+    nothing was used.
     """
     if is_lost(answer, about) and not about.again:
         return Settled.LATE
-    return Settled.DONE if answer.code in ENDED else Settled.AGAIN
+    over = answer.code in ENDED or (not about.used and VERDICTS.get(answer.code) is Verdict.REFUSED)
+    return Settled.DONE if over else Settled.AGAIN
 
 
 def is_lost(answer: Answer, about: Settlement) -> bool:

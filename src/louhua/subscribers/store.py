@@ -174,7 +174,7 @@ async def lookup(
             digest=digest,
             sender=Sender(sender) if sender else None,
             daily_limit=daily_limit,
-            contract=_contract(Status(status) is not Status.UNREGISTERED, *contract),
+            contract=contract_of(Status(status) is not Status.UNREGISTERED, *contract),
         )
         for (
             number, status, voicemail, language, power_on, power_on_hours, quiet_hours, digest, sender,
@@ -190,7 +190,7 @@ async def lookup(
     return Profiles(known, plan)
 
 
-def _contract(
+def contract_of(
     registered: bool,
     plan: str,
     next_plan: str,
@@ -199,6 +199,7 @@ def _contract(
     activated: datetime,
     since: datetime,
 ) -> Contract:
+    """A contract of the columns that ``CONTRACTS`` reads."""
     return Contract(
         registered=registered,
         plan=plan,
@@ -213,7 +214,7 @@ def _contract(
 async def contracts(connection: Connection, numbers: Iterable[str]) -> dict[str, Contract]:
     """The contracts of those of these numbers that are known."""
     cursor = await connection.execute(CONTRACTS, {"numbers": sorted(set(numbers))})
-    return {row[0]: _contract(*row[1:]) for row in await cursor.fetchall()}
+    return {row[0]: contract_of(*row[1:]) for row in await cursor.fetchall()}
 
 
 async def subscribe(connection: Connection, numbers: Sequence[str], plan: str, today: date, since: date) -> int:

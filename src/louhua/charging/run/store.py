@@ -13,6 +13,7 @@ import msgspec
 from louhua.charging.run.rules import Rental
 from louhua.db.pool import Connection
 from louhua.subscribers.profiles import Contract
+from louhua.subscribers.store import contract_of
 
 # Index-only, from its beginning.
 COUNT: Final = "SELECT count(*) FROM subscribers_subscriber"
@@ -144,18 +145,8 @@ async def uncharged(
     parameters = {
         "after": numbers.after, "upto": numbers.upto, "month": month, "begins": begins, "since": since,
     }  # fmt: skip
-    return [
-        (
-            number,
-            Contract(
-                registered=True, plan=plan, next_plan=next_plan, next_plan_on=on, prepaid=prepaid,
-                activated_at=activated, served_since=served,
-            ),
-        )
-        for number, plan, next_plan, on, prepaid, activated, served in await (
-            await connection.execute(UNCHARGED, parameters)
-        ).fetchall()
-    ]  # fmt: skip
+    cursor = await connection.execute(UNCHARGED, parameters)
+    return [(number, contract_of(True, *columns)) for number, *columns in await cursor.fetchall()]
 
 
 async def add_rentals(connection: Connection, rentals: Sequence[Rental]) -> None:

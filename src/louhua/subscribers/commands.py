@@ -19,17 +19,19 @@ from louhua.money import yuan
 from louhua.numbers import masked, national
 from louhua.subscribers.import_command import import_
 from louhua.subscribers.plan import NumberPlan
-from louhua.subscribers.profiles import BY_STAFF, Language, Listing, Privacy, Profile, Sender, Status
+from louhua.subscribers.profiles import BY_STAFF, Contract, Language, Listing, Privacy, Profile, Sender, Status
 from louhua.subscribers.rows import MOST_TEXTS
 from louhua.subscribers.store import (
+    Accounts,
     Entry,
+    accounts,
     change_lists,
+    contracts,
     forget,
     forgive,
     hold,
     listed,
     lookup,
-    money_of,
     save,
 )
 from louhua.terminal import ConfigOption, fail, load_config, number_of, out, record
@@ -147,7 +149,7 @@ def add(
 def set_(
     number: NumberArgument,
     status: Annotated[
-        Status | None,
+        str | None,
         typer.Option(help="registered, unregistered, or suspended: neither served nor told.", metavar="STATUS"),
     ] = None,
     voicemail: VoicemailOption = None,
@@ -168,10 +170,8 @@ def set_(
     )  # fmt: skip
     if not changes:
         fail("nothing is to change; name an option, as --voicemail (louhua subscribers set --help has all)")
-    if status is not None and status not in BY_STAFF:
-        fail(f"{status} is who does not pay a rental; write {', '.join(BY_STAFF)}")
     plan = NumberPlan(settings)
-    if status is Status.REGISTERED:
+    if changes.get("status") is Status.REGISTERED:
         _check_may_register(wanted, plan)
 
     async def change(connection: Connection) -> bool:
@@ -196,6 +196,7 @@ def _check_may_register(number: str, plan: NumberPlan) -> None:
 def _changes(**given: Any) -> dict[str, Any]:
     """The profile's fields to change; ends the program when a value cannot be used."""
     read = {
+        "status": _status,
         "language": lambda text: _choice(text, "language", Language),
         "sender": lambda text: _choice(text, "sender", Sender),
         "power_on_hours": _hours,
@@ -214,6 +215,13 @@ def _choice(text: str, name: str, choices: type[Language] | type[Sender]) -> Lan
     if plain not in list(choices):
         fail(f"{name} is {text!r}; write {', '.join(choices)}, or {_DEFAULT}")
     return choices(plain)
+
+
+def _status(text: str) -> Status:
+    plain = text.strip().lower()
+    if plain not in BY_STAFF:
+        fail(f"the status is {text!r}; write {', '.join(BY_STAFF)}")
+    return Status(plain)
 
 
 def _hours(text: str) -> Hours | None:
@@ -247,16 +255,32 @@ def remove(
 
     async def drop(connection: Connection) -> bool:
         async with connection.transaction():
-            has, owes = await money_of(connection, wanted)
-            if has:
-                fail(f"{number} has {yuan(has)} yuan on the balance; pay it out first, with louhua billing adjust")
-            if owes and not forgiven:
-                fail(f"{number} owes {yuan(owes)} yuan of rentals; to give them up add --forgive")
+            known = (await contracts(connection, [wanted])).get(wanted)
+            if known is None:
+                return False
+            money = await accounts(connection, wanted)
+            if why_not := _why_not_removed(number, known, money, settings, forgiven=forgiven):
+                fail(why_not)
             await forgive(connection, wanted)
             return await forget(connection, wanted)
 
     known = with_database(settings, drop)
     out.print(f"{number} is forgotten" if known else f"{number} was not known", highlight=False)
+
+
+def _why_not_removed(number: str, contract: Contract, money: Accounts, settings: Config, *, forgiven: bool) -> str:
+    """Why somebody cannot be forgotten, with the way out; empty when he can."""
+    elsewhere = settings.charging.keeper != "here"
+    if money.has:
+        first = "" if contract.prepaid else f"louhua billing subscribe {number} --prepaid, then "
+        keeper = "LOUHUA_CHARGING__KEEPER=here " if elsewhere else ""
+        settle = f"{first}{keeper}louhua billing adjust {number} {yuan(money.has)} --reason …"
+        return f"{number} has {yuan(money.has)} yuan on the balance; pay it out first: {settle}"
+    if money.asking and elsewhere:
+        return f"{number} owes a rental that the charging system was asked for; wait for its answer"
+    if money.owes and not forgiven:
+        return f"{number} owes {yuan(money.owes)} yuan of rentals; to give them up add --forgive"
+    return ""
 
 
 @app.command()

@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
 
+import msgspec
 from msgspec import structs
 
 from louhua.db.pool import Connection
@@ -104,11 +105,11 @@ HOLD: Final = """
 SELECT number FROM subscribers_subscriber WHERE number = ANY(%(numbers)s) ORDER BY number FOR UPDATE
 """
 
-# Primary-key look-ups; partial index rental_owing. In thousandths of a yuan. What is on a balance is locked.
+# Primary-key look-ups; partial index rental_owing. In thousandths of a yuan; all of it is locked.
 BALANCE: Final = "SELECT balance FROM charging_balance WHERE payer = %(number)s FOR UPDATE"
 OWED: Final = """
-SELECT coalesce(sum(due - collected), 0)::bigint FROM charging_rental
- WHERE payer = %(number)s AND collected < due
+SELECT due - collected, asking FROM charging_rental
+ WHERE payer = %(number)s AND collected < due ORDER BY month FOR UPDATE
 """
 
 # Partial index rental_owing.
@@ -261,12 +262,24 @@ async def hold(connection: Connection, numbers: Iterable[str]) -> None:
     await connection.execute(HOLD, {"numbers": list(numbers)})
 
 
-async def money_of(connection: Connection, number: str) -> tuple[int, int]:
-    """What somebody has on a balance, which nobody else changes before the end of the transaction, and what he
-    owes of rentals; in thousandths of a yuan."""
+class Accounts(msgspec.Struct, frozen=True):
+    """What somebody ``has`` on a balance and ``owes`` of rentals, in thousandths of a yuan; ``asking``: another
+    system was asked for some of that, and what it said is not known."""
+
+    has: int
+    owes: int
+    asking: bool
+
+
+async def accounts(connection: Connection, number: str) -> Accounts:
+    """Somebody's money, which nobody else changes before the end of the transaction."""
     has = await (await connection.execute(BALANCE, {"number": number})).fetchone()
-    owes = await (await connection.execute(OWED, {"number": number})).fetchone()
-    return has[0] if has else 0, owes[0] if owes else 0
+    owed = await (await connection.execute(OWED, {"number": number})).fetchall()
+    return Accounts(
+        has=has[0] if has else 0,
+        owes=sum(amount for amount, _ in owed),
+        asking=any(asking for _, asking in owed),
+    )
 
 
 async def forgive(connection: Connection, number: str) -> None:

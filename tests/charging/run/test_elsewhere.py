@@ -241,11 +241,12 @@ def test_who_pays_afterwards_by_now_is_not_billed_for_what_may_have_been_taken(d
     there.deaf = True
     distant.run("2026-11", "2026-11-01", there)
     distant.connection.execute("UPDATE subscribers_subscriber SET prepaid = false")
-    for credit in (None, there):
-        assert distant.run("2026-11", "2026-11-02", credit).owing == 2
+    for day, credit in (("02", None), ("20", there), ("21", None)):
+        tally = distant.run("2026-11", f"2026-11-{day}", credit)
+        assert (tally.owing, tally.suspended) == (2, 0), "it is not they who keep it waiting"
     assert distant.rows("SELECT event FROM charging_charge") == []
     there.deaf = False
-    tally = distant.run("2026-11", "2026-11-03", there)
+    tally = distant.run("2026-11", "2026-11-22", there)
     assert (tally.collected, tally.owing) == (2, 0)
     assert there.money == {"1": 6000, "2": 0}
     assert distant.rows("SELECT payer, prepaid, amount FROM charging_charge ORDER BY payer") == [

@@ -181,6 +181,22 @@ def test_who_owes_is_suspended_after_the_days_of_grace_and_served_again_when_he_
     assert timedelta(0) < now - since < timedelta(minutes=1)
 
 
+def test_who_is_suspended_on_the_first_owes_nothing_for_the_month(database_url: str) -> None:
+    books = Books(database_url, grace="30d")
+    books.plan(rental="3.000")
+    books.subscriber(prepaid=True)
+    first = datetime(2026, 9, 30, 16, 0, 5, tzinfo=UTC)
+    for day in range(31):
+        books.daily(first + timedelta(days=day))
+    assert books.status() == "registered", "served through the 31st of October"
+    books.daily(first + timedelta(days=31))
+    assert books.status() == "owing"
+    books.daily(first + timedelta(days=32))
+    assert books.rows("SELECT month::text FROM charging_rental") == [("2026-10-01",)]
+    assert books.top_up(3000).resumed
+    books.connection.close()
+
+
 def test_a_run_finds_what_was_paid_and_asks_for_the_month_at_once(books: Books) -> None:
     books.subscriber(prepaid=True)
     books.run("2026-11", "2026-11-01")
@@ -469,7 +485,7 @@ def test_statements_read_only_their_chunk(books: Books, name: str) -> None:
         "after": "000000", "upto": "002000", "month": date(2026, 11, 1), "since": None, "payers": payers,
         "months": [date(2026, 11, 1)] * 2000, "collected": [1] * 2000, "parts": [1] * 2000, "refusals": [0] * 2000,
         "refused_on": [None] * 2000, "asking": [False] * 2000, "before": date(2026, 11, 1),
-        "begins": noon("2026-11-01"), "now": noon("2026-11-01"),
+        "begins": noon("2026-11-01"), "midnight": noon("2026-11-01"), "now": noon("2026-11-01"),
     }  # fmt: skip
     rows = books.connection.execute(b"EXPLAIN " + getattr(store, name).encode(), values).fetchall()
     plan = "\n".join(row[0] for row in rows)

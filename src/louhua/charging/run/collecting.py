@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class Collected(msgspec.Struct, frozen=True):
-    """What was collected, and who of those who were asked owes something still."""
+    """What was collected, and who of those who were asked does not pay something."""
 
     charges: list[Charge] = []
     owing: list[str] = []
@@ -52,7 +52,7 @@ async def collect(
                 after, charge = paid(rental, amount, now, prepaid=payer in from_balance)
                 changed.append(after)
                 charges.append(charge)
-        if sum(amounts) < sum(rental.owed for rental in owed):
+        if sum(amounts) < sum(rental.owed for rental in rentals):
             owing.append(payer)
     await add_charges(connection, charges)
     await store.change_rentals(connection, changed)

@@ -7,7 +7,7 @@ nothing half-done; the next run begins anew and finds what is done. One run work
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from math import inf
 from typing import Final
@@ -35,6 +35,8 @@ CHUNK: Final = 2000
 _RETRY_S: Final = 60.0
 _UNANSWERED_S: Final = 600.0
 _AFTER_MIDNIGHT_S: Final = 5.0
+_CLOCKS_DIFFER: Final = timedelta(hours=1)
+"""The node's clock says when a run was, the database's when somebody came."""
 
 
 class Tally(msgspec.Struct):
@@ -152,7 +154,7 @@ class RentalRun:
             tally=tally,
             month=month,
             now=now,
-            since=None if since is None else datetime.combine(since, time(0), zone),
+            since=None if since is None else datetime.combine(since, time(0), zone) - _CLOCKS_DIFFER,
         )
         after = ""
         while numbers := await store.next_range(connection, after, CHUNK):
@@ -215,7 +217,8 @@ class _Chunk:
             await hold(connection, sorted({*debtors, *resting}))
             resumed = await store.resume(connection, resting, self._now)
             before = overdue(self._today, self._settings.grace)
-            suspended = await store.suspend(connection, {*old.owing, *refused}, before, self._now)
+            midnight = datetime.combine(self._today, time(0), self._zone)
+            suspended = await store.suspend(connection, {*old.owing, *refused}, before, midnight)
         told(old.charges, suspended, resumed)
         self._tally.add(old.charges)
         self._tally.suspended += len(suspended)

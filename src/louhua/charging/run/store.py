@@ -85,9 +85,9 @@ UPDATE charging_rental AS r SET asking = true
 """
 
 # Primary-key look-ups of rows that are held; partial index rental_owing. Who owes since before %(before)s is
-# suspended.
+# suspended, and not served on this day any more: on the first of a month he owes nothing for it.
 SUSPEND: Final = """
-UPDATE subscribers_subscriber AS s SET status = 'owing', served_until = %(now)s, updated_at = now()
+UPDATE subscribers_subscriber AS s SET status = 'owing', served_until = %(midnight)s, updated_at = now()
  WHERE s.number = ANY(%(payers)s) AND s.status = 'registered'
    AND EXISTS (SELECT 1 FROM charging_rental AS r
                 WHERE r.payer = s.number AND r.collected < r.due AND r.since < %(before)s)
@@ -207,11 +207,11 @@ async def asking(connection: Connection, rentals: Sequence[Rental]) -> None:
         )
 
 
-async def suspend(connection: Connection, payers: Collection[str], before: date, now: datetime) -> list[str]:
-    """Suspend those of these, who are held, who owe since before a day; who was."""
+async def suspend(connection: Connection, payers: Collection[str], before: date, midnight: datetime) -> list[str]:
+    """Suspend those of these, who are held, who owe since before a day, from the last ``midnight`` on; who was."""
     if not payers:
         return []
-    parameters = {"payers": sorted(payers), "before": before, "now": now}
+    parameters = {"payers": sorted(payers), "before": before, "midnight": midnight}
     return [row[0] for row in await (await connection.execute(SUSPEND, parameters)).fetchall()]
 
 

@@ -11,7 +11,7 @@ from tests.alerts.story import CALLEE, Story, Tell
 from louhua.alerts.answers import Answer, Reply
 from louhua.alerts.refusals import answers_to
 from louhua.bus.events import Choice, ReceiptState
-from louhua.charging import cashier
+from louhua.charging import cashier, reservations
 from louhua.charging.credit import Settled, Verdict
 from louhua.subscribers.profiles import Status
 from louhua.texts.outbox import TextChange, TextKind, TextState
@@ -594,18 +594,83 @@ def test_what_is_used_of_a_reservation_that_is_over_is_taken_without_one_however
         await it.cashier.reserve_some()
         await it.deliver_all()
         told: list[tuple[int, bool, bool]] = []
-        said = [Settled.LATE, Settled.LATE, Settled.DONE]
+        said = [Settled.LATE, Settled.LATE, Settled.LATE, Settled.DONE]
 
         async def settle(settlements: Any) -> list[Settled]:
             told.extend((settlement.used, settlement.again, settlement.late) for settlement in settlements)
             return [said[len(told) - 1]]
 
         it.cashier._credit.settle = settle  # type: ignore[method-assign]
+        attempts = []
         for _ in said:
             assert await it.cashier.settle_some() == 1
             assert await it.cashier.settle_some() == 0, "not at once"
+            attempts += await it.rows("SELECT attempts FROM charging_reservation")
             await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
-        assert told == [(50, False, False), (50, True, True), (50, True, True)]
+        assert told == [(50, False, False), (50, True, True), (50, True, True), (50, True, True)]
+        assert attempts == [(0,), (1,), (2,)], "less and less often"
+        assert await it.rows("SELECT 1 FROM charging_reservation") == []
+
+    tell(story)
+
+
+def test_who_finds_nobody_so_late_that_another_has_told_it_makes_nothing_new_of_it(tell: Tell) -> None:
+    """Else an unknown session would seem to have taken nothing, and the money would be taken once more."""
+
+    async def story(it: Story) -> None:
+        await text_to_pay(it, money=1000)
+        await it.cashier.reserve_some()
+        await it.deliver_all()
+        told: list[bool] = []
+
+        async def frozen(settlements: Any) -> list[Settled]:
+            it.cashier._credit.settle = unheard  # type: ignore[method-assign]
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+            await it.cashier.settle_some()
+            return [Settled.UNSENT for _ in settlements]
+
+        async def unheard(settlements: Any) -> list[Settled]:
+            told.extend(settlement.again for settlement in settlements)
+            return [Settled.AGAIN for _ in settlements]
+
+        it.cashier._credit.settle = frozen  # type: ignore[method-assign]
+        await it.cashier.settle_some()
+        await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+        await it.cashier.settle_some()
+        assert told == [True, True]
+
+    tell(story)
+
+
+@pytest.mark.parametrize("asked", ["before", "after"])
+def test_what_is_late_and_was_asked_late_is_both(tell: Tell, asked: str) -> None:
+    """It is taken without the session, and the session that the late question opened is ended."""
+
+    async def story(it: Story) -> None:
+        await text_to_pay(it, money=1000)
+        await it.cashier.reserve_some()
+        await it.deliver_all()
+        told: list[tuple[int, bool]] = []
+        said = [Settled.LATE, Settled.DONE, Settled.DONE]
+
+        async def settle(settlements: Any) -> list[Settled]:
+            told.extend((settlement.used, settlement.late) for settlement in settlements)
+            if len(told) == 1 and asked == "before":
+                await ask_late()
+            return [said[len(told) - 1]]
+
+        async def ask_late() -> None:
+            ((text,),) = await it.rows("SELECT text_id FROM charging_reservation")
+            async with it.pool.connection() as connection:
+                await reservations.asked_late(connection, [text])
+
+        it.cashier._credit.settle = settle  # type: ignore[method-assign]
+        for number in range(3):
+            await it.rows("UPDATE charging_reservation SET due_at = now() RETURNING text_id")
+            assert await it.cashier.settle_some() == 1
+            if number == 0 and asked == "after":
+                await ask_late()
+        assert told == [(50, False), (50, True), (0, False)]
         assert await it.rows("SELECT 1 FROM charging_reservation") == []
 
     tell(story)

@@ -189,6 +189,36 @@ def test_what_is_free_is_free_for_the_first_on_their_way(books: Books, batches: 
     assert amounts(books) == [0, 50, 50, 50, 50]
 
 
+def test_nothing_is_set_aside_beyond_a_cap_that_is_reached(books: Books) -> None:
+    """Also where the item has no free places."""
+
+    async def work(pool: Pool) -> None:
+        node = Node(books, pool)
+        for number in range(1, 15):
+            await node.word([(number, "digest", ANNA)])
+            await node.cashier.reserve_some()
+            await node.hear([ended(number, "digest", ANNA)])
+            await node.settle()
+        await node.word([(15, "digest", ANNA)])
+        assert (charged(books, ANNA), amounts(books)) == (900, [0])
+
+    books.top_up(MONEY, ANNA)
+    with_pool(books, work)
+
+
+def test_of_what_arrives_at_once_that_is_free_for_which_nothing_was_set_aside(books: Books) -> None:
+    async def work(pool: Pool) -> None:
+        node = Node(books, pool)
+        await node.word([(2, "missed", ANNA), (1, "missed", ANNA)])
+        assert books.rows(AMOUNTS) == [(1, 50), (2, 0)]
+        await node.cashier.reserve_some()
+        await node.hear([ended(1, "missed", ANNA), ended(2, "missed", ANNA)])
+        assert charged(books, ANNA) == 50
+
+    books.top_up(MONEY, ANNA)
+    with_pool(books, work)
+
+
 def test_what_fails_gives_its_place_back(books: Books) -> None:
     async def story(pool: Pool) -> None:
         node = Node(books, pool)

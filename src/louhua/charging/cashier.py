@@ -20,6 +20,7 @@ from louhua.charging.metrics import CREDIT
 from louhua.charging.policy import TELL_ANEW_AFTER, Fate, fate_of, settle_again_after
 from louhua.charging.reservations import Reservation, State
 from louhua.config import Config
+from louhua.creditors import Charging
 from louhua.db.pool import Connection, Pool
 from louhua.texts.outbox import Listener
 from louhua.texts.sender import Publish, announce
@@ -33,6 +34,14 @@ _CLAIMED_FOR: Final = timedelta(seconds=60)
 _AT_ONCE: Final = {"here": 500, "diameter": 100}
 _SIDE_BY_SIDE: Final = {"here": 1, "diameter": 5}
 """By keeper: in a batch all wait for the slowest answer, so where one may be lost few wait together."""
+
+
+def at_once(settings: Charging) -> int:
+    """How many texts a batch has: not more than have their turn soon where only so many may be without answer."""
+    most = _AT_ONCE[settings.keeper]
+    if settings.keeper == "here" or settings.diameter is None:
+        return most
+    return max(1, min(most, settings.diameter.window // 5))
 
 
 class _Queue:
@@ -64,7 +73,7 @@ class Cashier:
         self._listener = listener
         self._publish = publish
         self._wake = wake
-        self._at_once = _AT_ONCE[config.charging.keeper]
+        self._at_once = at_once(config.charging)
         self._asks = _Queue(State.ASKED)
         self._ends = _Queue(State.SETTLING)
 
@@ -160,18 +169,18 @@ class Cashier:
         now = datetime.now(UTC)
         told = list(zip(ended, known, strict=True))
         done = [item.text_id for item, said in told if said is Settled.DONE]
-        late = {item.text_id: item.used for item, said in told if said is Settled.LATE and not item.late}
+        late = [item.text_id for item, said in told if said is Settled.LATE and not item.late]
         # What nobody was told is as new, so that an unknown session is known to have taken nothing.
-        new = {
-            item.text_id: item.used for item, said in told
+        new = [
+            item.text_id for item, said in told
             if said is Settled.UNSENT and item.used and item.attempts == 1
-        }  # fmt: skip
+        ]  # fmt: skip
         over = {*done, *late, *new}
         again = [item for item in ended if item.text_id not in over]
         async with self._pool.connection() as connection, connection.transaction():
             await reservations.settled(connection, done, now)
             await reservations.late(connection, late, now + settle_again_after(1))
-            await reservations.settle(connection, new, now + TELL_ANEW_AFTER)
+            await reservations.anew(connection, new, now + TELL_ANEW_AFTER)
             await reservations.again(
                 connection, {item.text_id: now + settle_again_after(item.attempts) for item in again}
             )

@@ -105,7 +105,9 @@ class Reservation(models.Model):
     used = models.BigIntegerField(default=0, help_text="settling: what is charged of it")
     state = models.CharField(max_length=10)
     why = models.CharField(
-        max_length=20, blank=True, help_text="waived: why nothing is charged; settling: whether it was asked late"
+        max_length=20,
+        blank=True,
+        help_text="waived: why nothing is charged; settling: late, asked late, or both",
     )
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField(null=True, help_text="when whoever keeps the money is asked")

@@ -23,7 +23,6 @@ from louhua.charging.rating import Why
 from louhua.db.pool import Connection
 
 _LATE: Final = "late"
-"""Stands for ``why`` in what is settling."""
 
 
 class State(StrEnum):
@@ -78,11 +77,10 @@ UPDATE charging_reservation AS r SET due_at = %(until)s, attempts = least(r.atte
 RETURNING r.text_id, r.payer, r.item, r.amount, r.used, r.state, r.why, r.attempts, r.created_at
 """
 
-# Primary-key look-ups. How often it was asked for is known until it is settled.
+# Primary-key look-ups.
 CHANGE: Final = """
 UPDATE charging_reservation AS r
-   SET state = %(state)s::text, why = %(why)s, used = given.used, due_at = %(due_at)s::timestamptz,
-       attempts = CASE WHEN %(state)s::text = 'settling' THEN 0 ELSE r.attempts END
+   SET state = %(state)s, why = %(why)s, used = given.used, due_at = %(due_at)s::timestamptz, attempts = 0
   FROM unnest(%(texts)s::bigint[], %(used)s::bigint[]) AS given (text_id, used)
  WHERE r.text_id = given.text_id
 """
@@ -94,14 +92,28 @@ UPDATE charging_reservation AS r SET due_at = given.due_at
  WHERE r.text_id = given.text_id
 """
 
-# Primary-key look-ups.
+# Primary-key look-ups. Of what is settling ``why`` is '', 'late', 'asked late', or both.
 ASKED_LATE: Final = """
-UPDATE charging_reservation SET why = 'asked late' WHERE text_id = ANY(%(texts)s) AND state = 'settling'
+UPDATE charging_reservation SET why = CASE WHEN why LIKE 'late%%' THEN 'late, asked late' ELSE 'asked late' END
+ WHERE text_id = ANY(%(texts)s) AND state = 'settling'
+"""
+LATE: Final = """
+UPDATE charging_reservation
+   SET why = CASE WHEN why LIKE '%%asked late' THEN 'late, asked late' ELSE 'late' END, attempts = 0,
+       due_at = %(due_at)s
+ WHERE text_id = ANY(%(texts)s) AND state = 'settling'
 """
 
 # Primary-key look-ups. Who asked late has said so before, or finds no row.
 REMOVE_SETTLED: Final = """
-DELETE FROM charging_reservation WHERE text_id = ANY(%(texts)s) AND why <> 'asked late' RETURNING text_id
+DELETE FROM charging_reservation
+ WHERE text_id = ANY(%(texts)s) AND why NOT LIKE '%%asked late' RETURNING text_id
+"""
+
+# Primary-key look-ups. Where somebody else has claimed it since, he may have told the keeper.
+ANEW: Final = """
+UPDATE charging_reservation SET attempts = 0, due_at = %(due_at)s
+ WHERE text_id = ANY(%(texts)s) AND state = 'settling' AND attempts = 1
 """
 
 # Primary-key look-ups.
@@ -129,7 +141,7 @@ class Reservation(msgspec.Struct, frozen=True):
     @property
     def late(self) -> bool:
         """Whether its session is over at the keeper with nothing taken, so that the money is taken without one."""
-        return self.why == _LATE
+        return self.state is State.SETTLING and self.why.startswith(_LATE)
 
     @property
     def may_be_kept(self) -> bool:
@@ -223,9 +235,16 @@ async def settle(connection: Connection, used: Mapping[int, int], now: datetime)
     await _change(connection, list(used), State.SETTLING, used=list(used.values()), due_at=now)
 
 
-async def late(connection: Connection, used: Mapping[int, int], due_at: datetime) -> None:
+async def late(connection: Connection, texts: Sequence[int], due_at: datetime) -> None:
     """The sessions of these are over at the keeper with nothing taken; what is charged of them is taken later."""
-    await _change(connection, list(used), State.SETTLING, _LATE, list(used.values()), due_at)
+    if texts:
+        await connection.execute(LATE, {"texts": list(texts), "due_at": due_at})
+
+
+async def anew(connection: Connection, texts: Sequence[int], due_at: datetime) -> None:
+    """Nobody was told of these: they are settled again as if for the first time."""
+    if texts:
+        await connection.execute(ANEW, {"texts": list(texts), "due_at": due_at})
 
 
 async def asked_late(connection: Connection, texts: Sequence[int]) -> None:

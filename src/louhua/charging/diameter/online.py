@@ -5,6 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -31,14 +32,22 @@ _UNSENT: Final = frozenset({Silence.NO_PEER, Silence.NO_TURN, Silence.HELD_BACK}
 """Of a settlement these mean that nobody has it."""
 
 
+class _Lane:
+    """Requests that wait for each other: a part of the window, and what is known of the silence in it."""
+
+    def __init__(self, window: int) -> None:
+        self.window = asyncio.Semaphore(window)
+        self.breaker = Breaker(min(window, _SILENT))
+
+
 class OnlineCharging:
     """``Credit`` over Diameter Credit-Control. ``run`` keeps the connections; without one everybody is away."""
 
     def __init__(self, config: Diameter) -> None:
         self._config = config
         self._timeout_s = config.timeout.total_seconds()
-        self._window = asyncio.Semaphore(config.window)
-        self._breaker = Breaker(min(config.window, _SILENT))
+        debits = max(1, config.window // 4)
+        self._texts, self._debited = _Lane(max(1, config.window - debits)), _Lane(debits)
         self._connected = asyncio.Event()
         numbers = _identifiers()
         self._links = [Link(peer, config, numbers, self._changed) for peer in config.peers]
@@ -63,7 +72,11 @@ class OnlineCharging:
         The role is well without them: what becomes of texts meanwhile is a policy.
         """
         away = [f"{link.address}: {link.why}" for link in self._links if not link.up]
-        hangs = ["no request is answered; one a second is tried"] if self._breaker.open else []
+        hangs = [
+            f"no {what} is answered; one a second is tried"
+            for what, lane in (("reservation", self._texts), ("debit", self._debited))
+            if lane.breaker.open
+        ]
         return Check(ok=True, detail="; ".join(away + hangs))
 
     async def reserve(self, asks: Sequence[Ask]) -> list[Verdict]:
@@ -149,46 +162,47 @@ class OnlineCharging:
         self, kind: str, encode: Any, about: Ask | Settlement, until: float | None
     ) -> asyncio.Future[Any]:
         """Send a request when it is its turn; the future is its answer, or a ``Silence``."""
-        if self._breaker.open and self._window.locked():
+        lane = self._debited if kind == "debit" else self._texts
+        if lane.breaker.open and lane.window.locked():
             return _silent(Silence.HELD_BACK)
-        if not await self._turn(until):
+        if not await _turn(lane, until):
             return _silent(Silence.NO_TURN)
         link = next((link for link in self._links if link.up), self._links[0])
-        tries = self._breaker.open and link.up
-        if tries and not self._breaker.may_try(asyncio.get_running_loop().time()):
-            self._window.release()
+        tries = lane.breaker.open and link.up
+        if tries and not lane.breaker.may_try(asyncio.get_running_loop().time()):
+            lane.window.release()
             return _silent(Silence.HELD_BACK)
         try:
             future = link.send(encode(self._config, about), self._timeout_s)
         except Exception:
-            self._window.release()
+            lane.window.release()
             raise
-        future.add_done_callback(self._over)
+        future.add_done_callback(partial(self._over, lane))
         # A text does not wait for what is probably not answered: it may be reserved, and is settled with 0.
         return _silent(Silence.HELD_BACK) if tries and kind == "reserve" else future
 
-    async def _turn(self, until: float | None) -> bool:
-        """Wait for a place in the window; whether there was one in time."""
-        if until is not None and asyncio.get_running_loop().time() >= until:
-            return False
-        try:
-            async with asyncio.timeout_at(until):
-                await self._window.acquire()
-        except TimeoutError:
-            return False
-        return True
-
-    def _over(self, future: asyncio.Future[Any]) -> None:
+    def _over(self, lane: _Lane, future: asyncio.Future[Any]) -> None:
         """A request has its answer, or will have none."""
-        self._window.release()
+        lane.window.release()
         result = None if future.cancelled() else future.result()
         if result is Silence.TIMEOUT:
-            if self._breaker.timed_out(asyncio.get_running_loop().time()):
-                HANGS.set(1)
-                log.warning("diameter.hangs", timeout=self._timeout_s)
-        elif result is not None and not isinstance(result, Silence) and self._breaker.answered():
-            HANGS.set(0)
-            log.info("diameter.answers")
+            if lane.breaker.timed_out(asyncio.get_running_loop().time()):
+                log.warning("diameter.hangs", timeout=self._timeout_s, debits=lane is self._debited)
+        elif result is not None and not isinstance(result, Silence) and lane.breaker.answered():
+            log.info("diameter.answers", debits=lane is self._debited)
+        HANGS.set(int(self._texts.breaker.open or self._debited.breaker.open))
+
+
+async def _turn(lane: _Lane, until: float | None) -> bool:
+    """Wait for a place in the window; whether there was one in time."""
+    if until is not None and asyncio.get_running_loop().time() >= until:
+        return False
+    try:
+        async with asyncio.timeout_at(until):
+            await lane.window.acquire()
+    except TimeoutError:
+        return False
+    return True
 
 
 def _heard(answers: Sequence[Answer | Silence]) -> list[Answer | None]:

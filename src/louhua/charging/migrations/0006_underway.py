@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             name="why",
             field=models.CharField(
                 blank=True,
-                help_text="waived: why nothing is charged; settling: whether it was asked late",
+                help_text="waived: why nothing is charged; settling: late, asked late, or both",
                 max_length=20,
             ),
         ),

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tests.charging.steps import StepwiseCashier
+
 from louhua.alerts.enquiries import Enquiries
 from louhua.alerts.offers import expire_offers
 from louhua.alerts.worker import AlertWorker
@@ -22,7 +24,6 @@ from louhua.bus.events import (
     Treatment,
 )
 from louhua.charging.balances import Balances
-from louhua.charging.cashier import Cashier
 from louhua.charging.catalogue import add_version
 from louhua.charging.diameter.online import OnlineCharging
 from louhua.charging.movements import Movements
@@ -65,7 +66,7 @@ class Story:
         self.worker = AlertWorker(self.config, pool, self._publish, lambda: None)
         self.enquiries = Enquiries(self.config, pool, self.worker.wording, lambda: None)
         online = self.config.charging.diameter
-        self.cashier = Cashier(
+        self.cashier = StepwiseCashier(
             self.config,
             pool,
             OnlineCharging(online) if online else Balances(pool),

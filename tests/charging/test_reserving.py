@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.charging.books import Books, noon
 from tests.charging.conftest import several, waits
+from tests.charging.steps import StepwiseCashier
 
 from louhua.charging.balances import Balances
-from louhua.charging.cashier import Cashier
 from louhua.charging.till import Till
 from louhua.db.pool import Connection, Pool, open_pool
 from louhua.texts.outbox import Tag, TextChange, TextKind, TextState
@@ -53,7 +53,7 @@ class Node:
         self.books = books
         self.pool = pool
         self.till = Till(books.config)
-        self.cashier = Cashier(books.config, pool, Balances(pool), self._heard, self._heard, lambda: None)
+        self.cashier = StepwiseCashier(books.config, pool, Balances(pool), self._heard, self._heard, lambda: None)
 
     @staticmethod
     async def _heard(*_: Any) -> Any:

@@ -111,14 +111,8 @@ class Cashier:
                 if items:
                     return items
 
-    async def reserve_some(self) -> int:
-        """Ask for the money of some texts, and let them go or not; how many."""
-        asked = await self._claim(State.ASKED)
-        if asked:
-            await self._reserve(asked)
-        return len(asked)
-
     async def _reserve(self, asked: list[Reservation]) -> None:
+        """Ask for the money of these texts, and let them go or not."""
         costly = [item for item in asked if item.amount]
         verdicts = dict.fromkeys((item.text_id for item in asked), Verdict.GRANTED)
         answers = await self._credit.reserve([_ask(item) for item in costly])
@@ -157,14 +151,8 @@ class Cashier:
         await reservations.settle(connection, {text: 0 for text, unsure in unsent.items() if unsure}, now)
         await reservations.remove(connection, [text for text, unsure in unsent.items() if not unsure])
 
-    async def settle_some(self) -> int:
-        """Tell what became of some reservations; how many."""
-        ended = await self._claim(State.SETTLING)
-        if ended:
-            await self._settle(ended)
-        return len(ended)
-
     async def _settle(self, ended: list[Reservation]) -> None:
+        """Tell what became of these reservations."""
         known = await self._credit.settle([_settlement(item) for item in ended])
         now = datetime.now(UTC)
         told = list(zip(ended, known, strict=True))
